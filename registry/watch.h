@@ -1,0 +1,73 @@
+/* Watch keys: the names under which a change is announced, and who waits for which.
+ *
+ * Each commit yields a `struct reg_changes`, the set of keys that it touched. A serving loop keeps
+ * one `struct reg_watch` table; cached answers and parked queries subscribe there to keys and are
+ * called when a change touches one. So a waiter wakes only when its own resource changed
+ * (DESIGN.md decision 7).
+ *
+ * Keys are 64-bit hashes of kind and (lower-cased) name: a collision can only cause a needless
+ * wake-up, never a missed one. KV keys are carried in full, since they also drive prefixes. */
+#ifndef REGISTRY_WATCH_H_
+#define REGISTRY_WATCH_H_
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/list.h"
+#include "base/slice.h"
+
+enum reg_watch_kind {
+    REG_W_NODES = 1,     /* the list of nodes */
+    REG_W_SERVICES,      /* the map of service names to tags */
+    REG_W_CHECKS,        /* any check */
+    REG_W_KVS,           /* any key (use the two below where possible) */
+    REG_W_NODE,          /* + node name: the node and its services */
+    REG_W_NODE_CHECKS,   /* + node name: the checks on the node */
+    REG_W_SERVICE,       /* + service name: instances, their nodes, their checks */
+    REG_W_SERVICE_CHECKS,/* + service name: the checks bound to it */
+    REG_W_STATE_CHECKS,  /* + status text: checks that are, or just were, in it */
+    REG_W_AGENT,         /* + node name: what the agent routes of that node show; drives probing */
+    REG_W_KEY,           /* + key: exactly this KV key */
+    REG_W_PREFIX         /* + prefix: any KV key that starts with it. Subscribe only */
+};
+
+/* The hash of @kind and @name (lower-cased but for KEY and PREFIX; empty for the tables). */
+uint64_t reg_watch_key(enum reg_watch_kind kind, struct slice name);
+
+/* What one commit touched: immutable once published, shared by all readers. */
+struct reg_changes {
+    atomic_uint refs;
+    uint64_t index; /* registry index after the commit */
+    unsigned n_hashes;
+    const uint64_t *hashes; /* all kinds but KEY and PREFIX */
+    struct slice keys;      /* KV keys touched: u32 length, bytes, ... */
+    bool all;               /* everything may have changed (restore): wake all */
+};
+void reg_changes_unref(struct reg_changes *c);
+
+/* One subscription: embed it; private to watch.c but for the callback. */
+struct reg_sub {
+    struct list link;
+    uint64_t hash;
+    uint32_t prefix_len; /* REG_W_PREFIX: length; else UINT32_MAX */
+    /* The key was touched. May unsubscribe and free anything, also itself. */
+    void (*touched)(struct reg_sub *sub);
+};
+
+struct reg_watch;
+/* One thread only. Returns NULL without memory. */
+struct reg_watch *reg_watch_new(void);
+void reg_watch_free(struct reg_watch *w); /* nobody may be subscribed; NULL is fine */
+
+/* Subscribe @sub (its `touched` is set) to (@kind, @name). Returns 0 or E_NOMEM. A prefix longer
+ * than 4096 bytes subscribes to its first 4096: more wake-ups, none missed. */
+int reg_watch_add(struct reg_watch *w, struct reg_sub *sub, enum reg_watch_kind kind,
+                  struct slice name);
+/* Harmless when @sub is not subscribed but was list_init()ed. */
+void reg_watch_remove(struct reg_watch *w, struct reg_sub *sub);
+/* Call every subscriber that @c touches, each at most once a touch. */
+void reg_watch_fire(struct reg_watch *w, const struct reg_changes *c);
+size_t reg_watch_count(const struct reg_watch *w);
+
+#endif
