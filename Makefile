@@ -26,6 +26,7 @@ LIBS := -luv -lhttp_parser -ljansson -lraft -llmdb -lssl -lcrypto -lnghttp2 -lca
 SRCS  := $(sort $(foreach d,$(SRC_DIRS),$(wildcard $(d)/*.c)))
 MAIN  := cli/main.c
 TESTS := $(sort $(wildcard tests/unit/test_*.c))
+SUPPORT := $(sort $(wildcard tests/support/*.c))
 FUZZ  := $(sort $(wildcard tests/fuzz/fuzz_*.c))
 
 .PHONY: all help
@@ -40,7 +41,7 @@ $(B)/$(1)/%.o: %.c
 	$$(Q)$(2) $$(BASE_CFLAGS) $(3) -c $$< -o $$@
 $(B)/$(1)/librollcall.a: $$(patsubst %.c,$(B)/$(1)/%.o,$$(filter-out $$(MAIN),$$(SRCS)))
 	$$(Q)rm -f $$@ && ar rcs $$@ $$^
-$(B)/$(1)/tests/unit/test_%: $(B)/$(1)/tests/unit/test_%.o $(B)/$(1)/librollcall.a
+$(B)/$(1)/tests/unit/test_%: $(B)/$(1)/tests/unit/test_%.o $$(patsubst %.c,$(B)/$(1)/%.o,$$(SUPPORT)) $(B)/$(1)/librollcall.a
 	$$(Q)$(2) $(3) -o $$@ $$^ $$(LIBS) -lcmocka
 $(B)/$(1)/rollcall: $(B)/$(1)/cli/main.o $(B)/$(1)/librollcall.a
 	$$(Q)$(2) $(3) -o $$@ $$^ $$(LIBS)

@@ -19,7 +19,10 @@ struct buf {
     bool failed;
 };
 
-#define BUF_INIT {NULL, 0, 0, 0, false}
+#define BUF_INIT             \
+    {                        \
+        NULL, 0, 0, 0, false \
+    }
 
 /* Free the memory; the buffer is then as new (its limit too). */
 void buf_fini(struct buf *b);

@@ -15,14 +15,9 @@ static bool unit_of(struct slice s, uint64_t *ns)
         const char *name;
         uint64_t ns;
     } units[] = {
-        {"ns", 1},
-        {"us", 1000},
-        {"\xc2\xb5s", 1000}, /* U+00B5 micro sign */
-        {"\xce\xbcs", 1000}, /* U+03BC Greek mu */
-        {"ms", 1000000},
-        {"s", 1000000000},
-        {"m", 60000000000},
-        {"h", 3600000000000},
+        {"ns", 1},           {"us", 1000},      {"\xc2\xb5s", 1000}, /* U+00B5 micro sign */
+        {"\xce\xbcs", 1000},                                         /* U+03BC Greek mu */
+        {"ms", 1000000},     {"s", 1000000000}, {"m", 60000000000},  {"h", 3600000000000},
     };
     for (size_t i = 0; i < sizeof units / sizeof units[0]; i++) {
         if (slice_is(s, units[i].name)) {

@@ -187,7 +187,10 @@ static void write_line(enum log_level level, const char *area, struct slice text
     (void)n; /* nowhere is left to report that the log cannot be written */
 }
 
-__attribute__((format(printf, 3, 0))) static void write_va(enum log_level level, const char *area, const char *fmt, va_list ap)
+__attribute__((format(printf, 3, 0))) static void write_va(enum log_level level,
+                                                           const char *area,
+                                                           const char *fmt,
+                                                           va_list ap)
 {
     char text[LINE_SIZE];
     int n = vsnprintf(text, sizeof text, fmt, ap);

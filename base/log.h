@@ -13,7 +13,13 @@
 
 #include "base/slice.h"
 
-enum log_level { LOG_LEVEL_TRACE, LOG_LEVEL_DEBUG, LOG_LEVEL_INFO, LOG_LEVEL_WARN, LOG_LEVEL_ERROR };
+enum log_level {
+    LOG_LEVEL_TRACE,
+    LOG_LEVEL_DEBUG,
+    LOG_LEVEL_INFO,
+    LOG_LEVEL_WARN,
+    LOG_LEVEL_ERROR
+};
 
 /* Where and how to write from now on; call before other threads start. @fd is borrowed. Before
  * that, lines from "info" up go to standard error as text. */

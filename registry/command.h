@@ -23,8 +23,7 @@ enum reg_command_type {
     REG_CMD_REGISTER = 1, /* node, service and checks, each optional but the node's name */
     REG_CMD_DEREGISTER,   /* a node, a service instance or a check */
     REG_CMD_CHECK_STATUS, /* what a prober found */
-    REG_CMD_KV,
-    REG_CMD_REAP          /* forget tombstones */
+    REG_CMD_KV
 };
 
 /* REG_CMD_REGISTER flags. */
@@ -41,7 +40,7 @@ struct reg_register {
     struct reg_node node;       /* .name is always needed */
     struct reg_service service; /* .node is ignored: it is node.name */
     const struct reg_check *checks;
-    unsigned n_checks;          /* at most 1024 */
+    unsigned n_checks; /* at most 1024 */
 };
 
 struct reg_deregister {
@@ -62,7 +61,7 @@ struct reg_check_status {
 
 enum reg_kv_verb {
     REG_KV_SET = 1,
-    REG_KV_CAS,        /* @index: the expected ModifyIndex; 0 = only if absent */
+    REG_KV_CAS, /* @index: the expected ModifyIndex; 0 = only if absent */
     REG_KV_DELETE,
     REG_KV_DELETE_CAS,
     REG_KV_DELETE_TREE /* @key is the prefix */
@@ -76,16 +75,10 @@ struct reg_kv_op {
     uint64_t index;
 };
 
-/* Forget tombstones with an index up to and including @upto. */
-struct reg_reap {
-    uint64_t upto;
-};
-
 void reg_command_register(struct buf *b, const struct reg_register *c);
 void reg_command_deregister(struct buf *b, const struct reg_deregister *c);
 void reg_command_check_status(struct buf *b, const struct reg_check_status *c);
 void reg_command_kv(struct buf *b, const struct reg_kv_op *c);
-void reg_command_reap(struct buf *b, const struct reg_reap *c);
 
 /* Begin a batch in the empty buffer @b; append commands behind it; then close it, which writes the
  * count and pads with zeros to a multiple of 8 (engine.md D1). */
@@ -104,19 +97,20 @@ int reg_batch_open(struct slice entry, struct reg_batch *batch);
 int reg_batch_next(struct reg_batch *batch, uint8_t *type, struct slice *body);
 
 /* Decode a body. Returns 0 or E_CORRUPT. Up to 1024 checks go to @checks. */
-int reg_register_decode(struct slice body, struct reg_register *c, struct reg_check *checks,
+int reg_register_decode(struct slice body,
+                        struct reg_register *c,
+                        struct reg_check *checks,
                         unsigned checks_max);
 int reg_deregister_decode(struct slice body, struct reg_deregister *c);
 int reg_check_status_decode(struct slice body, struct reg_check_status *c);
 int reg_kv_op_decode(struct slice body, struct reg_kv_op *c);
-int reg_reap_decode(struct slice body, struct reg_reap *c);
 
 /* What applying one command gave. */
 struct reg_result {
     int status;     /* 0, or E_*: then nothing was changed and @text says why, in Consul's words */
     bool ok;        /* KV: what Consul answers, true or false */
     uint64_t index; /* the registry index after the command */
-    char text[160];
+    char text[256];
 };
 
 #endif

@@ -48,12 +48,12 @@ bool reg_list_valid(struct reg_list l);
 
 /* A node: a machine, or any address that carries services. Keyed by name, case-insensitively. */
 struct reg_node {
-    struct slice id;         /* uuid or empty */
-    struct slice name;       /* as first written */
+    struct slice id;   /* uuid or empty */
+    struct slice name; /* as first written */
     struct slice address;
-    struct reg_list tagged;  /* map name -> address, or absent */
-    struct reg_list meta;    /* map, or absent */
-    struct slice locality;   /* JSON text, or empty */
+    struct reg_list tagged; /* map name -> address, or absent */
+    struct reg_list meta;   /* map, or absent */
+    struct slice locality;  /* JSON text, or empty */
     uint64_t create_index;
     uint64_t modify_index;
 };
@@ -71,20 +71,20 @@ struct reg_service {
     struct slice id;
     struct slice name;
     struct slice kind;
-    struct reg_list tags;    /* never sorted; duplicates kept */
+    struct reg_list tags; /* never sorted; duplicates kept */
     struct slice address;
-    struct reg_list tagged;  /* map name -> "address\0port in decimal", or absent */
-    struct reg_list meta;    /* map, or absent */
+    struct reg_list tagged; /* map name -> "address\0port in decimal", or absent */
+    struct reg_list meta;   /* map, or absent */
     int32_t port;
     struct slice socket_path;
     int32_t weight_passing;
     int32_t weight_warning;
     bool enable_tag_override;
-    struct slice proxy;      /* JSON object text as Consul echoes it, or empty */
-    struct slice connect;    /* JSON object text, or empty */
-    struct slice locality;   /* JSON text, or empty */
-    struct slice token;      /* the registration's token; never rendered, never logged */
-    uint8_t origin;          /* enum reg_origin */
+    struct slice proxy;    /* JSON object text as Consul echoes it, or empty */
+    struct slice connect;  /* JSON object text, or empty */
+    struct slice locality; /* JSON text, or empty */
+    struct slice token;    /* the registration's token; never rendered, never logged */
+    uint8_t origin;        /* enum reg_origin */
     uint64_t create_index;
     uint64_t modify_index;
 };
@@ -108,13 +108,13 @@ enum reg_probe_kind {
 
 /* The definition a prober works from. Durations in nanoseconds; 0 means "default". */
 struct reg_probe {
-    uint8_t kind;            /* enum reg_probe_kind */
-    struct slice target;     /* URL, host:port, host:port/service, systemd unit, alias service id */
-    struct slice method;     /* HTTP */
-    struct slice body;       /* HTTP */
-    struct reg_list header;  /* HTTP: name, value, name, value; a name may repeat */
+    uint8_t kind;           /* enum reg_probe_kind */
+    struct slice target;    /* URL, host:port, host:port/service, systemd unit, alias service id */
+    struct slice method;    /* HTTP */
+    struct slice body;      /* HTTP */
+    struct reg_list header; /* HTTP: name, value, name, value; a name may repeat */
     struct slice tls_server_name;
-    struct reg_list args;    /* script: argv */
+    struct reg_list args; /* script: argv */
     struct slice alias_node;
     struct slice shell;
     struct slice docker_id;
@@ -125,9 +125,9 @@ struct reg_probe {
     int32_t success_before_passing;
     int32_t failures_before_warning;
     int32_t failures_before_critical;
-    int32_t output_max;      /* bytes; 0 = default 4096 */
+    int32_t output_max; /* bytes; 0 = default 4096 */
     bool tls_skip_verify;
-    bool use_tls;            /* TCPUseTLS, GRPCUseTLS, H2PingUseTLS */
+    bool use_tls; /* TCPUseTLS, GRPCUseTLS, H2PingUseTLS */
     bool disable_redirects;
 };
 
@@ -136,19 +136,19 @@ struct reg_check {
     struct slice node;
     struct slice check_id;
     struct slice name;
-    struct slice status;     /* text: "passing", "warning", "critical", or what the catalog wrote */
+    struct slice status; /* text: "passing", "warning", "critical", or what the catalog wrote */
     struct slice notes;
     struct slice output;
     struct slice service_id; /* empty: a check of the node */
     struct slice service_name;
     struct reg_list service_tags;
-    struct slice type;       /* "http", "ttl", ...; empty for catalog checks */
-    struct slice interval;   /* text as shown ("10s"), or empty */
+    struct slice type;     /* "http", "ttl", ...; empty for catalog checks */
+    struct slice interval; /* text as shown ("10s"), or empty */
     struct slice timeout;
     int32_t exposed_port;
     struct slice definition; /* JSON object text as shown, or empty for {} */
     struct reg_probe probe;
-    uint8_t origin;          /* enum reg_origin */
+    uint8_t origin; /* enum reg_origin */
     uint64_t create_index;
     uint64_t modify_index;
 };
@@ -157,7 +157,7 @@ struct reg_kv {
     struct slice key;
     struct slice value;
     uint64_t flags;
-    struct slice session;    /* uuid or empty */
+    struct slice session; /* uuid or empty */
     uint64_t lock_index;
     uint64_t create_index;
     uint64_t modify_index;

@@ -14,22 +14,33 @@
 
 bool reg_node_find(struct reg_reader *rd, struct slice name, struct reg_node *out);
 bool reg_node_find_id(struct reg_reader *rd, struct slice uuid, struct reg_node *out);
-bool reg_service_find(struct reg_reader *rd, struct slice node, struct slice id,
+bool reg_service_find(struct reg_reader *rd,
+                      struct slice node,
+                      struct slice id,
                       struct reg_service *out);
-bool reg_check_find(struct reg_reader *rd, struct slice node, struct slice check_id,
+bool reg_check_find(struct reg_reader *rd,
+                    struct slice node,
+                    struct slice check_id,
                     struct reg_check *out);
 bool reg_kv_find(struct reg_reader *rd, struct slice key, struct reg_kv *out);
 
 enum { REG_KEY_MAX = 511 }; /* LMDB's limit on stored keys */
 
-/* A range in progress. Close it with reg_iter_end() (also after it ran out). */
+/* A range in progress; the fields are private. Close it with reg_iter_end(), also after it ran
+ * out. */
 struct reg_iter {
     struct reg_reader *rd;
+    int table;
     void *cursor;
-    char prefix[REG_KEY_MAX];
-    size_t prefix_len;
-    struct slice full_prefix; /* KV: the prefix itself, borrowed */
     bool started;
+    size_t prefix_len;
+    char prefix[REG_KEY_MAX];
+    struct slice full_prefix; /* KV: the prefix itself, borrowed */
+    struct slice after;       /* KV: borrowed */
+    struct slice *bucket;     /* KV: records of one bucket of long keys, sorted */
+    size_t n_bucket, at_bucket;
+    struct slice next_key, next_value; /* KV: the row behind the bucket */
+    bool has_next;
 };
 void reg_iter_end(struct reg_iter *it);
 
@@ -49,7 +60,9 @@ void reg_all_instances(struct reg_reader *rd, struct reg_iter *it);
 
 /* All checks on a node; then only those of one service id ("" = of the node itself). */
 void reg_node_checks(struct reg_reader *rd, struct reg_iter *it, struct slice node);
-void reg_instance_checks(struct reg_reader *rd, struct reg_iter *it, struct slice node,
+void reg_instance_checks(struct reg_reader *rd,
+                         struct reg_iter *it,
+                         struct slice node,
                          struct slice service_id);
 /* Checks bound to a service name; checks in one status; all checks. */
 void reg_service_checks(struct reg_reader *rd, struct reg_iter *it, struct slice service);

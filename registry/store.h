@@ -28,8 +28,8 @@ struct reg;
 struct reg_reader;
 
 struct reg_options {
-    const char *dir;     /* must exist and be writable */
-    uint64_t map_size;   /* bytes; 0 = 16 GiB */
+    const char *dir;      /* must exist and be writable */
+    uint64_t map_size;    /* bytes; 0 = 16 GiB */
     unsigned readers_max; /* threads that will read; 0 = 126 */
 };
 
@@ -50,8 +50,13 @@ uint64_t reg_published_index(const struct reg *r);
 /* Apply the entry @raft_index. @results holds room for @results_max command results (may be 0: a
  * follower or replay does not want them); the number of commands goes to *@n. An entry at or below
  * the applied index is skipped (*@n = 0). A malformed entry or an LMDB error ends the process. */
-void reg_apply(struct reg *r, uint64_t raft_index, uint64_t raft_term, struct slice entry,
-               struct reg_result *results, unsigned results_max, unsigned *n);
+void reg_apply(struct reg *r,
+               uint64_t raft_index,
+               uint64_t raft_term,
+               struct slice entry,
+               struct reg_result *results,
+               unsigned results_max,
+               unsigned *n);
 /* Make what was applied visible and announce it. Does nothing if nothing was applied. */
 void reg_commit(struct reg *r);
 
@@ -70,7 +75,9 @@ void reg_reader_close(struct reg_reader *rd);
 struct reg_watch *reg_reader_watch(struct reg_reader *rd);
 
 /* Process announced changes: fire the subscriptions. Call it when woken, and before serving from a
- * cache: reg_reader_seen() == reg_published_index() then, so that what is cached is current. */
+ * cache: reg_reader_seen() == reg_published_index() then, so that what is cached is current.
+ * Whoever looks at the store first and subscribes afterwards (a parked query) calls it once more
+ * after subscribing, so that a commit between the two is not missed. */
 void reg_reader_sync(struct reg_reader *rd);
 /* The index up to which subscriptions have fired. */
 uint64_t reg_reader_seen(const struct reg_reader *rd);

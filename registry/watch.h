@@ -18,18 +18,18 @@
 #include "base/slice.h"
 
 enum reg_watch_kind {
-    REG_W_NODES = 1,     /* the list of nodes */
-    REG_W_SERVICES,      /* the map of service names to tags */
-    REG_W_CHECKS,        /* any check */
-    REG_W_KVS,           /* any key (use the two below where possible) */
-    REG_W_NODE,          /* + node name: the node and its services */
-    REG_W_NODE_CHECKS,   /* + node name: the checks on the node */
-    REG_W_SERVICE,       /* + service name: instances, their nodes, their checks */
-    REG_W_SERVICE_CHECKS,/* + service name: the checks bound to it */
-    REG_W_STATE_CHECKS,  /* + status text: checks that are, or just were, in it */
-    REG_W_AGENT,         /* + node name: what the agent routes of that node show; drives probing */
-    REG_W_KEY,           /* + key: exactly this KV key */
-    REG_W_PREFIX         /* + prefix: any KV key that starts with it. Subscribe only */
+    REG_W_NODES = 1,      /* the list of nodes */
+    REG_W_SERVICES,       /* the map of service names to tags */
+    REG_W_CHECKS,         /* any check */
+    REG_W_KVS,            /* any key (use the two below where possible) */
+    REG_W_NODE,           /* + node name: the node and its services */
+    REG_W_NODE_CHECKS,    /* + node name: the checks on the node */
+    REG_W_SERVICE,        /* + service name: instances, their nodes, their checks */
+    REG_W_SERVICE_CHECKS, /* + service name: the checks bound to it */
+    REG_W_STATE_CHECKS,   /* + status text: checks that are, or just were, in it */
+    REG_W_AGENT,          /* + node name: what the agent routes of that node show; drives probing */
+    REG_W_KEY,            /* + key: exactly this KV key */
+    REG_W_PREFIX          /* + prefix: any KV key that starts with it. Subscribe only */
 };
 
 /* The hash of @kind and @name (lower-cased but for KEY and PREFIX; empty for the tables). */
@@ -46,13 +46,17 @@ struct reg_changes {
 };
 void reg_changes_unref(struct reg_changes *c);
 
-/* One subscription: embed it; private to watch.c but for the callback. */
+/* One subscription: embed it, zeroed, with list_init(&sub.link) and the first two fields set. */
 struct reg_sub {
-    struct list link;
-    uint64_t hash;
-    uint32_t prefix_len; /* REG_W_PREFIX: length; else UINT32_MAX */
     /* The key was touched. May unsubscribe and free anything, also itself. */
     void (*touched)(struct reg_sub *sub);
+    /* True: whoever owns the reader need not be woken for this one; it is content to be told at the
+     * next reg_reader_sync() (cached answers). False: parked queries and the like. */
+    bool lazy;
+    /* Private. */
+    struct list link;
+    uint64_t hash;
+    uint32_t prefix_len; /* REG_W_PREFIX: its length; else UINT32_MAX */
 };
 
 struct reg_watch;
@@ -62,11 +66,15 @@ void reg_watch_free(struct reg_watch *w); /* nobody may be subscribed; NULL is f
 
 /* Subscribe @sub (its `touched` is set) to (@kind, @name). Returns 0 or E_NOMEM. A prefix longer
  * than 4096 bytes subscribes to its first 4096: more wake-ups, none missed. */
-int reg_watch_add(struct reg_watch *w, struct reg_sub *sub, enum reg_watch_kind kind,
+int reg_watch_add(struct reg_watch *w,
+                  struct reg_sub *sub,
+                  enum reg_watch_kind kind,
                   struct slice name);
 /* Harmless when @sub is not subscribed but was list_init()ed. */
 void reg_watch_remove(struct reg_watch *w, struct reg_sub *sub);
-/* Call every subscriber that @c touches, each at most once a touch. */
+/* Any thread: might @c touch a subscriber that is not lazy? Errs towards true. */
+bool reg_watch_wants(const struct reg_watch *w, const struct reg_changes *c);
+/* Call every subscriber that @c touches, at most once for each touched key. */
 void reg_watch_fire(struct reg_watch *w, const struct reg_changes *c);
 size_t reg_watch_count(const struct reg_watch *w);
 

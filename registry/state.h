@@ -1,0 +1,75 @@
+/* The store's inside: what apply, commit and open share. Header for registry/ only.
+ *
+ * Everything here belongs to the writer thread, but for `published` and the list of readers. */
+#ifndef REGISTRY_STATE_H_
+#define REGISTRY_STATE_H_
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "registry/keys.h"
+#include "registry/store.h"
+#include "registry/tables.h"
+
+enum { WATCH_KINDS = REG_W_PREFIX + 1 };
+
+/* The row "state" of T_META, little endian, in this order behind a u32 schema. */
+struct state {
+    uint64_t raft_index; /* applied */
+    uint64_t raft_term;
+    uint64_t index;             /* the registry index: one step for each command */
+    uint64_t wide[WATCH_KINDS]; /* index of each table-wide kind */
+    uint64_t gone[WATCH_KINDS]; /* the last index at which a name of this kind vanished */
+};
+
+struct reg {
+    struct tables *tables;
+    char *dir;
+    struct tx *tx; /* open between the first reg_apply() and reg_commit() */
+    struct state state;
+    int64_t wall_ns;    /* of the batch that is being applied */
+    uint32_t tomb_seq;  /* tells tombstones of one index apart */
+    struct buf hashes;  /* u64 each: what was touched since the last commit */
+    struct buf keys;    /* KV keys touched, as in reg_changes */
+    bool all;           /* too much was touched to list */
+    struct buf scratch; /* for encoding records */
+    atomic_uint_fast64_t published;
+    pthread_mutex_t readers_lock;
+    struct list readers;
+};
+
+void state_encode(struct buf *b, const struct state *s);
+int state_decode(struct slice raw, struct state *s);
+extern const struct slice state_key;
+
+/* ---- index.c: resource indexes and what a commit touched ---- */
+
+/* The resource changed at the current index: store that and announce it. */
+void index_bump(struct reg *r, enum reg_watch_kind kind, struct slice name);
+/* The named resource vanished: forget its row, remember when, announce it. */
+void index_drop(struct reg *r, enum reg_watch_kind kind, struct slice name);
+/* Announce only (kinds that have no index). */
+void index_touch(struct reg *r, enum reg_watch_kind kind, struct slice name);
+void index_touch_key(struct reg *r, struct slice kv_key);
+uint64_t index_get(struct tx *tx,
+                   const struct state *s,
+                   enum reg_watch_kind kind,
+                   struct slice name);
+
+/* ---- apply_catalog.c, apply_kv.c: one command each; @out is zeroed, ok = true ---- */
+
+void apply_register(struct reg *r, const struct reg_register *c, struct reg_result *out);
+void apply_deregister(struct reg *r, const struct reg_deregister *c, struct reg_result *out);
+void apply_check_status(struct reg *r, const struct reg_check_status *c, struct reg_result *out);
+void apply_kv(struct reg *r, const struct reg_kv_op *c, struct reg_result *out);
+/* Forget tombstones older than 15 minutes by the batch's clock; bounded work. */
+void apply_reap(struct reg *r);
+
+/* A refusal in Consul's words. */
+void result_fail(struct reg_result *out, int status, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/* A stored record that does not decode is not what we wrote: ends the process. */
+void stored_must(int rc, const char *what);
+
+#endif
