@@ -1,5 +1,4 @@
-/* Growth doubles, from 256 bytes; integers are stored little endian byte by byte, so that no
- * alignment is ever assumed. */
+/* Growth doubles, from 256 bytes. Integers go in and out by memcpy, so no alignment is assumed. */
 #include "base/buf.h"
 
 #include <stdarg.h>
@@ -30,9 +29,7 @@ char *buf_reserve(struct buf *b, size_t n)
     while (cap < b->len + n) {
         cap = cap > max / 2 ? max : cap * 2;
     }
-    if (cap < b->len + n) { /* max is below the first step */
-        cap = b->len + n;
-    }
+    cap = cap > max ? max : cap; /* the limit may be below the first step */
     char *p = realloc(b->p, cap);
     if (p == NULL) {
         b->failed = true;
@@ -43,28 +40,9 @@ char *buf_reserve(struct buf *b, size_t n)
     return b->p + b->len;
 }
 
-void buf_add(struct buf *b, const void *p, size_t n)
-{
-    char *to = buf_reserve(b, n);
-    if (to != NULL && n > 0) {
-        memcpy(to, p, n);
-        b->len += n;
-    }
-}
-
-void buf_add_slice(struct buf *b, struct slice s)
-{
-    buf_add(b, s.p, s.len);
-}
-
 void buf_add_str(struct buf *b, const char *s)
 {
     buf_add(b, s, strlen(s));
-}
-
-void buf_add_char(struct buf *b, char c)
-{
-    buf_add(b, &c, 1);
 }
 
 void buf_printf(struct buf *b, const char *fmt, ...)
@@ -112,9 +90,10 @@ static void put_le(struct buf *b, uint64_t v, size_t n)
     if (to == NULL) {
         return;
     }
-    for (size_t i = 0; i < n; i++) {
-        to[i] = (char)(v >> (8 * i));
-    }
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+    v = __builtin_bswap64(v);
+#endif
+    memcpy(to, &v, n);
     b->len += n;
 }
 
@@ -156,53 +135,4 @@ char *buf_take(struct buf *b, size_t *len)
     b->len = 0;
     b->cap = 0;
     return p;
-}
-
-struct slice rd_raw(struct rd *r, size_t n)
-{
-    if (r->failed || rd_left(r) < n) {
-        r->failed = true;
-        return slice_of(NULL, 0);
-    }
-    struct slice s = slice_of(r->p, n);
-    if (n > 0) {
-        r->p += n;
-    }
-    return s;
-}
-
-static uint64_t get_le(struct rd *r, size_t n)
-{
-    struct slice s = rd_raw(r, n);
-    uint64_t v = 0;
-    for (size_t i = 0; i < s.len; i++) {
-        v |= (uint64_t)(unsigned char)s.p[i] << (8 * i);
-    }
-    return v;
-}
-
-uint8_t rd_u8(struct rd *r)
-{
-    return (uint8_t)get_le(r, 1);
-}
-
-uint16_t rd_u16(struct rd *r)
-{
-    return (uint16_t)get_le(r, 2);
-}
-
-uint32_t rd_u32(struct rd *r)
-{
-    return (uint32_t)get_le(r, 4);
-}
-
-uint64_t rd_u64(struct rd *r)
-{
-    return get_le(r, 8);
-}
-
-struct slice rd_bytes(struct rd *r)
-{
-    uint32_t n = rd_u32(r);
-    return rd_raw(r, n);
 }

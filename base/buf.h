@@ -48,10 +48,34 @@ static inline struct slice buf_slice(const struct buf *b)
  * caller writes at most @n bytes there and adds them to b->len itself. */
 char *buf_reserve(struct buf *b, size_t n);
 
-void buf_add(struct buf *b, const void *p, size_t n);
-void buf_add_slice(struct buf *b, struct slice s);
+/* As buf_reserve(), quick when there is room already. */
+static inline char *buf_room(struct buf *b, size_t n)
+{
+    return !b->failed && b->p != NULL && n <= b->cap - b->len ? b->p + b->len : buf_reserve(b, n);
+}
+
+/* Append bytes, a slice, a string without its NUL, a byte. */
+static inline void buf_add(struct buf *b, const void *p, size_t n)
+{
+    char *to = buf_room(b, n);
+    if (to != NULL && n > 0) {
+        memcpy(to, p, n);
+        b->len += n;
+    }
+}
+static inline void buf_add_slice(struct buf *b, struct slice s)
+{
+    buf_add(b, s.p, s.len);
+}
+static inline void buf_add_char(struct buf *b, char c)
+{
+    char *to = buf_room(b, 1);
+    if (to != NULL) {
+        *to = c;
+        b->len++;
+    }
+}
 void buf_add_str(struct buf *b, const char *s);
-void buf_add_char(struct buf *b, char c);
 void buf_printf(struct buf *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void buf_add_u64(struct buf *b, uint64_t v); /* decimal */
 void buf_add_i64(struct buf *b, int64_t v);  /* decimal */
@@ -92,11 +116,54 @@ static inline bool rd_done(const struct rd *r)
 {
     return !r->failed && rd_left(r) == 0;
 }
-uint8_t rd_u8(struct rd *r);
-uint16_t rd_u16(struct rd *r);
-uint32_t rd_u32(struct rd *r);
-uint64_t rd_u64(struct rd *r);
-struct slice rd_raw(struct rd *r, size_t n);
-struct slice rd_bytes(struct rd *r); /* twin of buf_put_bytes */
+/* The next @n bytes. */
+static inline struct slice rd_raw(struct rd *r, size_t n)
+{
+    if (r->failed || rd_left(r) < n) {
+        r->failed = true;
+        return slice_of(NULL, 0);
+    }
+    struct slice s = slice_of(r->p, n);
+    if (n > 0) {
+        r->p += n;
+    }
+    return s;
+}
+
+/* The next integer of @n bytes (at most 8); 0 after a failure. */
+static inline uint64_t rd_int(struct rd *r, size_t n)
+{
+    struct slice s = rd_raw(r, n);
+    uint64_t v = 0;
+    if (s.len > 0) {
+        memcpy(&v, s.p, n);
+    }
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+    v = __builtin_bswap64(v);
+#endif
+    return v;
+}
+static inline uint8_t rd_u8(struct rd *r)
+{
+    return (uint8_t)rd_int(r, 1);
+}
+static inline uint16_t rd_u16(struct rd *r)
+{
+    return (uint16_t)rd_int(r, 2);
+}
+static inline uint32_t rd_u32(struct rd *r)
+{
+    return (uint32_t)rd_int(r, 4);
+}
+static inline uint64_t rd_u64(struct rd *r)
+{
+    return rd_int(r, 8);
+}
+/* Twin of buf_put_bytes(). */
+static inline struct slice rd_bytes(struct rd *r)
+{
+    uint32_t n = rd_u32(r);
+    return rd_raw(r, n);
+}
 
 #endif

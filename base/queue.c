@@ -1,4 +1,5 @@
-/* One mutex; the critical sections are a few instructions, or the splice of a list. */
+/* One mutex; the critical sections are a few instructions, the splice of a list, or the wake-up:
+ * that stays inside, so that a consumer that has taken an item may free the queue. */
 #include "base/queue.h"
 
 #include <assert.h>
@@ -40,11 +41,11 @@ static int push(struct queue *q, struct list *item, size_t max)
     q->count++;
     if (was_empty) {
         pthread_cond_signal(&q->more);
+        if (q->wake != NULL) {
+            q->wake(q->wake_arg);
+        }
     }
-    pthread_mutex_unlock(&q->lock);
-    if (was_empty && q->wake != NULL) {
-        q->wake(q->wake_arg);
-    }
+    pthread_mutex_unlock(&q->lock); /* the last touch: the consumer may free the queue now */
     return 0;
 }
 
@@ -86,10 +87,10 @@ void queue_close(struct queue *q)
     pthread_mutex_lock(&q->lock);
     q->closed = true;
     pthread_cond_broadcast(&q->more);
-    pthread_mutex_unlock(&q->lock);
     if (q->wake != NULL) {
         q->wake(q->wake_arg);
     }
+    pthread_mutex_unlock(&q->lock);
 }
 
 size_t queue_count(struct queue *q)

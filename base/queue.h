@@ -1,8 +1,10 @@
 /* A bounded queue from many threads to one: how threads hand work to each other.
  *
  * Holds intrusive links; never allocates. The consumer takes everything at once. The producer that
- * makes an empty queue non-empty calls the wake function (typically uv_async_send), outside the
- * lock, so a burst costs one wake-up. Items pushed before queue_close() are still taken. */
+ * makes an empty queue non-empty calls the wake function (typically uv_async_send), so a burst
+ * costs one wake-up. Once the consumer has taken an item, its producer touches the queue no more:
+ * a queue on the stack of a thread that waits for one answer is fine. Items pushed before
+ * queue_close() are still taken. */
 #ifndef BASE_QUEUE_H_
 #define BASE_QUEUE_H_
 
@@ -25,7 +27,7 @@ struct queue {
 };
 
 /* At most @max items. @wake may be NULL (a consumer that uses queue_wait()); it runs on the
- * producer's thread. */
+ * producer's thread, under the queue's lock, and must not block. */
 void queue_init(struct queue *q, size_t max, void (*wake)(void *), void *wake_arg);
 /* The queue must be empty, and no other thread may use it any more. */
 void queue_fini(struct queue *q);

@@ -99,6 +99,12 @@ static void buffers_fail_once_and_stay_failed(void **state)
     buf_add_char(&b, 'y');
     assert_false(buf_ok(&b));
     assert_int_equal(b.len, 300);
+    buf_fini(&b);
+    b.max = 5; /* below the first allocation too */
+    buf_add_str(&b, "12345");
+    assert_true(buf_ok(&b));
+    buf_add_char(&b, '6');
+    assert_false(buf_ok(&b));
     buf_reset(&b);
     buf_printf(&b, "%d-%s", 7, "a");
     assert_true(slice_is(buf_slice(&b), "7-a"));
