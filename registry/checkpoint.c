@@ -221,6 +221,14 @@ int live_prepare(const char *dir, char **path, struct errmsg *e)
     return rc;
 }
 
+void live_discard(const char *dir)
+{
+    char path[PATH_SIZE];
+    if (join(path, dir, "live/data.mdb", NULL) == 0) {
+        (void)unlink(path); /* what cannot be removed shows when it is opened again */
+    }
+}
+
 void live_mark_clean(const char *dir)
 {
     char clean[PATH_SIZE];

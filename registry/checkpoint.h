@@ -11,6 +11,9 @@
  * *@path is the file's name (the caller frees it). E_DENIED, E_NOSPACE, E_IO with a message. */
 int live_prepare(const char *dir, char **path, struct errmsg *e);
 
+/* The live file turned out to be unusable: remove it, so that live_prepare() starts over. */
+void live_discard(const char *dir);
+
 /* The live file is synced and closed: trust it even after the kernel restarts. */
 void live_mark_clean(const char *dir);
 

@@ -109,6 +109,7 @@ int reg_kv_op_decode(struct slice body, struct reg_kv_op *c);
 struct reg_result {
     int status;     /* 0, or E_*: then nothing was changed and @text says why, in Consul's words */
     bool ok;        /* KV: what Consul answers, true or false */
+    bool changed;   /* false: all was so already, and no index moved */
     uint64_t index; /* the registry index after the command */
     char text[256];
 };

@@ -39,6 +39,7 @@ static struct slice u64_slice(uint64_t v, char p[8])
 
 void index_touch(struct reg *r, enum reg_watch_kind kind, struct slice name)
 {
+    r->touches++;
     uint64_t h = reg_watch_key(kind, name);
     size_t n = r->hashes.len / sizeof h;
     for (size_t i = n > 8 ? n - 8 : 0; i < n; i++) { /* the common repeats: same table, same name */
@@ -62,6 +63,7 @@ void index_touch_key(struct reg *r, struct slice kv_key)
         return;
     }
     buf_put_bytes(&r->keys, kv_key);
+    index_touch(r, REG_W_KEY, kv_key);
 }
 
 void index_bump(struct reg *r, enum reg_watch_kind kind, struct slice name)

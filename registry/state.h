@@ -29,6 +29,7 @@ struct reg {
     struct state state;
     int64_t wall_ns;    /* of the batch that is being applied */
     uint32_t tomb_seq;  /* tells tombstones of one index apart */
+    uint64_t touches;   /* counts up with each announcement */
     struct buf hashes;  /* u64 each: what was touched since the last commit */
     struct buf keys;    /* KV keys touched, as in reg_changes */
     bool all;           /* too much was touched to list */

@@ -90,26 +90,39 @@ static int load_state(struct reg *r, struct errmsg *e)
     return 0;
 }
 
+static int open_live(struct reg *r, const struct reg_options *o, struct errmsg *e)
+{
+    char *live = NULL;
+    int rc = live_prepare(r->dir, &live, e);
+    if (rc == 0) {
+        rc = tables_open(&r->tables, live, o->map_size != 0 ? o->map_size : MAP_SIZE_DEFAULT,
+                         o->readers_max != 0 ? o->readers_max : READERS_DEFAULT, false, e);
+    }
+    free(live);
+    if (rc == 0 && (rc = load_state(r, e)) != 0) {
+        tables_close(r->tables);
+        r->tables = NULL;
+    }
+    return rc;
+}
+
 int reg_open(struct reg **out, const struct reg_options *o, struct errmsg *e)
 {
     struct reg *r = calloc(1, sizeof *r);
-    char *live = NULL;
     int rc = r == NULL ? err_set(e, E_NOMEM, "out of memory") : 0;
     if (rc == 0) {
         r->dir = strdup(o->dir);
         rc = r->dir == NULL ? err_set(e, E_NOMEM, "out of memory") : 0;
     }
     if (rc == 0) {
-        rc = live_prepare(r->dir, &live, e);
+        rc = open_live(r, o, e);
     }
-    if (rc == 0) {
-        rc = tables_open(&r->tables, live, o->map_size != 0 ? o->map_size : MAP_SIZE_DEFAULT,
-                         o->readers_max != 0 ? o->readers_max : READERS_DEFAULT, false, e);
+    if (rc == E_CORRUPT) { /* the log and the checkpoint have it all: begin again from them */
+        log_warn("registry", "The state is damaged, rebuilding it: error=%s",
+                 e != NULL ? e->text : err_text(rc));
+        live_discard(r->dir);
+        rc = open_live(r, o, e);
     }
-    if (rc == 0) {
-        rc = load_state(r, e);
-    }
-    free(live);
     if (rc != 0) {
         if (r != NULL) {
             tables_close(r->tables);
@@ -226,7 +239,9 @@ void reg_apply(struct reg *r,
         out->ok = true;
         out->index = r->state.index;
         out->text[0] = '\0';
+        uint64_t touches = r->touches;
         rc = apply_command(r, type, body, out);
+        out->changed = r->touches != touches;
         ++*n;
     }
     if (rc != E_EOF) {

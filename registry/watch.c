@@ -1,7 +1,7 @@
 /* A hash table of subscriptions by watch key.
  *
- * A touched KV key looks up itself and, if anybody waits for prefixes, each of its prefixes whose
- * length is in use: FNV-1a gives the hash of every prefix in one pass over the key.
+ * If anybody waits for prefixes, a touched KV key looks up each of its prefixes whose length is in
+ * use: FNV-1a gives the hash of every prefix in one pass over the key.
  *
  * The counters that reg_watch_wants() reads are a counting Bloom filter with one hash: relaxed
  * atomics, changed by the owner only. A subscriber that is added while a commit is under way is not
@@ -17,7 +17,7 @@
 #include "base/err.h"
 #include "base/hash.h"
 
-enum { BLOOM_SIZE = 1024, BUCKETS_MIN = 64, PREFIX_MAX = 4096 };
+enum { BLOOM_SIZE = 16384, BUCKETS_MIN = 64, PREFIX_MAX = 4096 };
 #define NOT_PREFIX UINT32_MAX
 
 struct reg_watch {
@@ -185,19 +185,7 @@ bool reg_watch_wants(const struct reg_watch *w, const struct reg_changes *c)
             return true;
         }
     }
-    if (c->keys.len == 0) {
-        return false;
-    }
-    if (atomic_load(&w->urgent_prefixes) != 0) {
-        return true;
-    }
-    struct rd it = rd_of(c->keys);
-    while (rd_left(&it) > 0) {
-        if (atomic_load(&w->urgent[reg_watch_key(REG_W_KEY, rd_bytes(&it)) % BLOOM_SIZE]) != 0) {
-            return true;
-        }
-    }
-    return false;
+    return c->keys.len > 0 && atomic_load(&w->urgent_prefixes) != 0;
 }
 
 /* Move the subscribers of @hash to @out: they stay subscribed, but a callback may remove any of
@@ -234,12 +222,8 @@ static void fire(const struct reg_watch *w, uint64_t hash, uint32_t prefix_len)
     call(w, &firing);
 }
 
-static void fire_key(const struct reg_watch *w, struct slice key)
+static void fire_prefixes(const struct reg_watch *w, struct slice key)
 {
-    fire(w, reg_watch_key(REG_W_KEY, key), NOT_PREFIX);
-    if (w->prefixes == 0) {
-        return;
-    }
     uint64_t h = seed_of(REG_W_PREFIX);
     for (uint32_t n = 0; n <= w->prefix_longest; n++) {
         if (w->prefix_count[n] != 0) {
@@ -275,7 +259,7 @@ void reg_watch_fire(struct reg_watch *w, const struct reg_changes *c)
         fire(w, c->hashes[i], NOT_PREFIX);
     }
     struct rd it = rd_of(c->keys);
-    while (rd_left(&it) > 0) {
-        fire_key(w, rd_bytes(&it));
+    while (w->prefixes > 0 && rd_left(&it) > 0) {
+        fire_prefixes(w, rd_bytes(&it));
     }
 }

@@ -40,8 +40,8 @@ struct reg_changes {
     atomic_uint refs;
     uint64_t index; /* registry index after the commit */
     unsigned n_hashes;
-    const uint64_t *hashes; /* all kinds but KEY and PREFIX */
-    struct slice keys;      /* KV keys touched: u32 length, bytes, ... */
+    const uint64_t *hashes; /* all kinds but PREFIX */
+    struct slice keys;      /* KV keys touched, for the prefixes: u32 length, bytes, ... */
     bool all;               /* everything may have changed (restore): wake all */
 };
 void reg_changes_unref(struct reg_changes *c);

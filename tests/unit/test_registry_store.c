@@ -106,9 +106,12 @@ static void a_put_that_changes_nothing_moves_no_index(void **state)
     (void)state;
     test_put(&S, "a", "1");
     uint64_t before = index_of(REG_W_KEY, "a");
-    assert_true(test_put(&S, "a", "1").ok);
+    struct reg_result again = test_put(&S, "a", "1");
+    assert_true(again.ok);
+    assert_false(again.changed);
+    assert_true(test_put(&S, "b", "1").changed);
     assert_int_equal(index_of(REG_W_KEY, "a"), before);
-    assert_int_equal(index_of(REG_W_KVS, ""), before);
+    assert_int_equal(index_of(REG_W_KVS, ""), before + 2);
 }
 
 static void compare_and_set_follows_the_index(void **state)
@@ -647,6 +650,23 @@ static void after_another_boot_the_state_is_that_of_the_checkpoint(void **state)
     assert_int_not_equal(access(path, F_OK), 0); /* replaced */
 }
 
+static void a_damaged_state_is_rebuilt_from_the_checkpoint(void **state)
+{
+    (void)state;
+    struct errmsg e;
+    uint64_t at;
+    uint64_t term;
+    test_put(&S, "before", "1");
+    assert_int_equal(reg_checkpoint(S.reg, &at, &term, &e), 0);
+    reg_reader_close(S.rd);
+    reg_close(S.reg, false);
+    overwrite("live/data.mdb", "this is not a database, but it is where one was");
+    const struct reg_options o = {.dir = S.dir, .map_size = 1 << 30};
+    assert_int_equal(reg_open(&S.reg, &o, &e), 0);
+    assert_int_equal(reg_reader_open(S.reg, NULL, NULL, &S.rd), 0);
+    assert_true(has_value("before", "1"));
+}
+
 static void a_clean_close_is_trusted_after_another_boot(void **state)
 {
     (void)state;
@@ -737,6 +757,7 @@ int main(void)
         T(only_urgent_subscribers_want_to_be_woken),
         T(a_restart_finds_everything_and_the_same_index),
         T(after_another_boot_the_state_is_that_of_the_checkpoint),
+        T(a_damaged_state_is_rebuilt_from_the_checkpoint),
         T(a_clean_close_is_trusted_after_another_boot),
         T(random_writes_agree_with_a_model),
     };
