@@ -1,0 +1,19 @@
+/* Where the library's 0.15 and 0.22 lines spell the same thing differently. For raft/ only.
+ * RAFT_VERSION_NUMBER exists in the later line alone. */
+#ifndef RAFT_COMPAT_H_
+#define RAFT_COMPAT_H_
+
+#include <raft.h>
+
+#ifdef RAFT_VERSION_NUMBER
+enum {
+    RAFT_IO_APPEND_ENTRIES = RAFT_APPEND_ENTRIES,
+    RAFT_IO_APPEND_ENTRIES_RESULT = RAFT_APPEND_ENTRIES_RESULT,
+    RAFT_IO_REQUEST_VOTE = RAFT_REQUEST_VOTE,
+    RAFT_IO_REQUEST_VOTE_RESULT = RAFT_REQUEST_VOTE_RESULT,
+    RAFT_IO_INSTALL_SNAPSHOT = RAFT_INSTALL_SNAPSHOT,
+    RAFT_IO_TIMEOUT_NOW = RAFT_TIMEOUT_NOW
+};
+#endif
+
+#endif
