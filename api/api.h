@@ -4,8 +4,9 @@
  *
  * - A *read* is two pure functions over the loop's reader. `find` tells which resource is asked
  *   for: its index and the watch keys that announce its change. `render` writes the body. The
- *   machinery parks blocking queries on those keys, shares one evaluation among equal queries, keeps
- *   rendered bodies while the keys are untouched, and writes the headers. Handlers know none of it.
+ *   machinery parks blocking queries on those keys, shares one evaluation among equal queries,
+ * keeps rendered bodies while the keys are untouched, and writes the headers. Handlers know none of
+ * it.
  * - A *call* does anything else: it parses, proposes a command or asks the prober, and answers now
  *   or later, exactly once, by api_reply_*().
  *
@@ -39,19 +40,21 @@ enum { API_PARAMS_MAX = 64, API_HEADERS_MAX = 128 };
 
 /* Identity and settings of this server, immutable; shared by all loops. */
 struct api_server {
-    const char *node;        /* node name */
+    const char *node; /* node name */
     const char *node_id;
     const char *datacenter;
-    const char *address;     /* advertised IP */
-    uint16_t server_port;    /* 8300 */
+    const char *address;  /* advertised IP */
+    uint16_t server_port; /* 8300 */
     uint16_t serf_lan_port;
+    uint16_t serf_wan_port;
     uint16_t dns_port;
     uint16_t http_port;
-    const char *version;     /* Consul version we speak for: "1.21.4" */
+    const char *version; /* Consul version we speak for: "1.21.4" */
     const char *revision;
-    const char *build_date;  /* RFC 3339 */
+    const char *build_date; /* RFC 3339 */
     const char *domain;
-    bool pretty_always;      /* -dev */
+    const char *alt_domain; /* may be NULL */
+    bool pretty_always; /* -dev */
     bool scripts_local, scripts_remote;
     uint64_t kv_value_max;   /* 524288 */
     uint64_t body_max;       /* other bodies: 1 MiB and more */
@@ -64,8 +67,9 @@ struct api_server {
     /* Where replication stands; any thread. */
     void (*leadership)(void *arg, bool *known, char address[128], uint64_t *last_contact_ms);
     /* Statistics as "section.key" = "value" pairs for agent/self and info; any thread. */
-    void (*stats)(void *arg, void (*each)(void *to, const char *section, const char *key,
-                                          const char *value), void *to);
+    void (*stats)(void *arg,
+                  void (*each)(void *to, const char *section, const char *key, const char *value),
+                  void *to);
     void (*leave)(void *arg); /* PUT agent/leave: end the process in an orderly way */
     void *arg;
 };
@@ -79,14 +83,14 @@ struct api_req {
     const struct api_route *route;
     enum api_method method;
     struct slice method_text;
-    struct slice path;   /* decoded */
-    struct slice tail;   /* what follows the route's prefix, decoded: key, name or id; may be "" */
+    struct slice path; /* decoded */
+    struct slice tail; /* what follows the route's prefix, decoded: key, name or id; may be "" */
     struct api_param params[API_PARAMS_MAX];
     unsigned n_params;
     struct slice body;
-    bool has_length;     /* Content-Length was given and above 0 */
-    struct slice token;  /* by Consul's order of precedence; may be empty */
-    void *user;          /* the handler's own, from the arena */
+    bool has_length;    /* Content-Length was given and above 0 */
+    struct slice token; /* by Consul's order of precedence; may be empty */
+    void *user;         /* the handler's own, from the arena */
 };
 
 /* ---- for every handler ---- */
@@ -109,17 +113,17 @@ enum { API_WATCH_MAX = 4 };
 
 /* What `find` fills in. */
 struct api_resource {
-    int status;              /* 200 unless set; 404 with an empty body for an absent key ... */
-    const char *error;       /* text/plain body for a status that is not 200; NULL = empty */
-    uint64_t index;          /* X-Consul-Index */
+    int status;        /* 200 unless set; 404 with an empty body for an absent key ... */
+    const char *error; /* text/plain body for a status that is not 200; NULL = empty */
+    uint64_t index;    /* X-Consul-Index */
     unsigned n_watch;
     struct {
         enum reg_watch_kind kind;
         struct slice name;
-    } watch[API_WATCH_MAX];  /* any of these touched: look again */
-    bool private_body;       /* not to be kept (depends on more than the watch keys) */
+    } watch[API_WATCH_MAX];   /* any of these touched: look again */
+    bool private_body;        /* not to be kept (depends on more than the watch keys) */
     const char *content_type; /* NULL = application/json */
-    bool raw;                /* KV ?raw: body as is, nosniff and CSP headers, no pretty printing */
+    bool raw;                 /* KV ?raw: body as is, nosniff and CSP headers, no pretty printing */
 };
 
 /* Both run inside reg_read_begin/end. @res is zeroed but for status 200. Must not block; a body is
@@ -146,14 +150,16 @@ void api_set_header(struct api_req *r, const char *name, struct slice value);
 /* Propose the one command in @cmd (a buffer of the request). @done runs on this loop, even if the
  * client has hung up meanwhile; with @status not 0 it may hand on to api_reply_proposal_error().
  * If the queue is full the request is answered 503 with Retry-After and @done never runs. */
-void api_propose(struct api_req *r, struct buf *cmd,
+void api_propose(struct api_req *r,
+                 struct buf *cmd,
                  void (*done)(struct api_req *r, int status, const struct reg_result *result));
 /* The usual answer for a failed proposal: 500 "No cluster leader", 500 outcome unknown, or
  * result->text with 500. */
 void api_reply_proposal_error(struct api_req *r, int status, const struct reg_result *result);
 
 /* Ask the prober. @q is zeroed but for op and its arguments; freed by the machinery after @done. */
-void api_probe(struct api_req *r, const struct reg_probe_req *q,
+void api_probe(struct api_req *r,
+               const struct reg_probe_req *q,
                void (*done)(struct api_req *r, struct reg_probe_req *q));
 
 /* ---- the table ---- */
@@ -163,16 +169,17 @@ enum api_route_flags {
     API_CONSISTENCY = 2, /* also X-Consul-Effective-Consistency */
     API_TAIL = 4,        /* the pattern ends with "/" and takes the rest of the path */
     API_NO_BODY_LIMIT = 8, /* KV: its own limit applies */
-    API_DC = 16          /* refuses ?dc= of another datacenter */
+    API_DC = 16            /* refuses ?dc= of another datacenter */
 };
 
 struct api_route {
     const char *pattern; /* "/v1/kv/" */
     unsigned flags;
-    const char *missing; /* 400 text when API_TAIL and the tail is empty; NULL = the handler decides */
-    api_find_fn find;    /* GET as a read, with render ... */
+    const char
+        *missing;     /* 400 text when API_TAIL and the tail is empty; NULL = the handler decides */
+    api_find_fn find; /* GET as a read, with render ... */
     api_render_fn render;
-    api_call_fn get;     /* ... or as a call */
+    api_call_fn get; /* ... or as a call */
     api_call_fn put, post, del;
 };
 

@@ -33,7 +33,7 @@ void json_base64(struct json *j, struct slice bytes); /* standard alphabet, padd
 void json_u64(struct json *j, uint64_t v);
 void json_i64(struct json *j, int64_t v);
 void json_bool(struct json *j, bool v);
-void json_null(struct json *j);
+void json_nil(struct json *j); /* null; not json_null(), a symbol that jansson exports and calls */
 void json_raw(struct json *j, struct slice text); /* one JSON value, already encoded */
 void json_duration(struct json *j, int64_t ns);   /* Go's spelling, quoted */
 

@@ -12,20 +12,24 @@
 struct api_loop;
 
 struct api_listen {
-    const char *address;  /* IP literal */
-    uint16_t port;        /* 0 = the kernel picks */
+    const char *address;      /* IP literal */
+    uint16_t port;            /* 0 = the kernel picks */
     unsigned connections_max; /* on this loop; 0 = 65536 */
-    unsigned header_max;  /* bytes; 0 = 1 MiB */
-    unsigned idle_ms;     /* keep-alive without a request; 0 = 120 s */
-    unsigned header_ms;   /* from the first byte to the last header; 0 = 10 s */
-    unsigned body_ms;     /* without progress in a body, or in sending; 0 = 60 s */
-    uint64_t cache_bytes; /* rendered bodies kept; 0 = 16 MiB */
+    unsigned header_max;      /* bytes; 0 = 1 MiB */
+    unsigned idle_ms;         /* keep-alive without a request; 0 = 120 s */
+    unsigned header_ms;       /* from the first byte to the last header; 0 = 10 s */
+    unsigned body_ms;         /* without progress in a body, or in sending; 0 = 60 s */
+    uint64_t cache_bytes;     /* rendered bodies kept; 0 = 16 MiB */
 };
 
 /* @replies is the loop's queue for proposals and probe requests; @reader the loop's reader. Both
  * are borrowed and outlive the instance. E_ADDRINUSE, E_DENIED, E_INVAL: @e names the address. */
-int api_loop_start(struct api_loop **out, uv_loop_t *loop, const struct api_server *server,
-                   struct reg_reader *reader, struct queue *replies, const struct api_listen *listen,
+int api_loop_start(struct api_loop **out,
+                   uv_loop_t *loop,
+                   const struct api_server *server,
+                   struct reg_reader *reader,
+                   struct queue *replies,
+                   const struct api_listen *listen,
                    struct errmsg *e);
 uint16_t api_loop_port(const struct api_loop *a);
 /* Stop listening, answer parked queries, close connections; @cb runs once all is freed. Replies

@@ -1,0 +1,83 @@
+/* Everything PCRE2 allocates comes from the request's arena and goes with it. The limits: 10,000
+ * steps a search (well below a millisecond), 64 KiB of backtracking memory, patterns of 4 KiB. */
+#include "api/regex.h"
+
+#define PCRE2_CODE_UNIT_WIDTH 8
+#include <pcre2.h>
+
+enum { STEPS_MAX = 10000, HEAP_MAX_KIB = 64, NEST_MAX = 50 };
+
+struct regex {
+    pcre2_code *code;
+    pcre2_match_data *data;
+    pcre2_match_context *context;
+};
+
+static void *arena_alloc(size_t n, void *arg)
+{
+    const struct decode_memory *m = arg;
+    return m->alloc(m->arg, n);
+}
+
+static void arena_free(void *p, void *arg)
+{
+    (void)p; /* the arena is freed as a whole */
+    (void)arg;
+}
+
+static const char out_of_memory[] = "out of memory";
+
+static pcre2_code *compile(pcre2_general_context *general, struct slice pattern, struct errmsg *e)
+{
+    int code;
+    PCRE2_SIZE at;
+    pcre2_compile_context *cc = pcre2_compile_context_create(general);
+    if (cc == NULL) {
+        (void)err_set(e, E_NOMEM, out_of_memory);
+        return NULL;
+    }
+    (void)pcre2_set_parens_nest_limit(cc, NEST_MAX);
+    (void)pcre2_set_max_pattern_length(cc, REGEX_PATTERN_MAX);
+    pcre2_code *re = pcre2_compile((PCRE2_SPTR)pattern.p, pattern.len,
+                                   PCRE2_UTF | PCRE2_MATCH_INVALID_UTF | PCRE2_NEVER_BACKSLASH_C,
+                                   &code, &at, cc);
+    if (re == NULL) {
+        PCRE2_UCHAR why[256];
+        (void)pcre2_get_error_message(code, why, sizeof why);
+        (void)err_set(e, E_INVAL, "error parsing regexp: %s at offset %zu", (const char *)why,
+                      (size_t)at);
+    }
+    return re;
+}
+
+struct regex *regex_compile(const struct decode_memory *m, struct slice pattern, struct errmsg *e)
+{
+    struct decode_memory *arena = m->alloc(m->arg, sizeof *arena);
+    struct regex *re = m->alloc(m->arg, sizeof *re);
+    if (arena == NULL || re == NULL) {
+        (void)err_set(e, E_NOMEM, out_of_memory);
+        return NULL;
+    }
+    *arena = *m; /* outlives the call, as what is allocated through it does */
+    pcre2_general_context *general = pcre2_general_context_create(arena_alloc, arena_free, arena);
+    re->code = general == NULL ? NULL : compile(general, pattern, e);
+    if (re->code == NULL) {
+        return NULL;
+    }
+    re->data = pcre2_match_data_create(1, general);
+    re->context = pcre2_match_context_create(general);
+    if (re->data == NULL || re->context == NULL) {
+        (void)err_set(e, E_NOMEM, out_of_memory);
+        return NULL;
+    }
+    (void)pcre2_set_match_limit(re->context, STEPS_MAX);
+    (void)pcre2_set_heap_limit(re->context, HEAP_MAX_KIB);
+    return re;
+}
+
+bool regex_search(const struct regex *re, struct slice text)
+{
+    PCRE2_SPTR p = text.len > 0 ? (PCRE2_SPTR)text.p : (PCRE2_SPTR) "";
+    /* 0 is a match with more groups than there is room for: they are not wanted. */
+    return pcre2_match(re->code, p, text.len, 0, 0, re->data, re->context) >= 0;
+}
