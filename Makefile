@@ -12,7 +12,7 @@ CLANG    ?= clang
 
 # What building needs; what running the tests needs on top. Installed when missing.
 PACKAGES      := gcc make pkg-config libc6-dev libuv1-dev libhttp-parser-dev libjansson-dev \
-                 libraft-dev liblmdb-dev libssl-dev libnghttp2-dev libc-ares-dev zlib1g-dev
+                 libraft-dev liblmdb-dev libssl-dev libnghttp2-dev libc-ares-dev zlib1g-dev libpcre2-dev
 TEST_PACKAGES := clang libclang-rt-14-dev libcmocka-dev python3 curl openssl dnsutils nodejs npm
 
 WARN := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes \
@@ -23,7 +23,10 @@ WARN += -Werror
 endif
 BASE_CFLAGS := -std=c11 -D_GNU_SOURCE -I. $(WARN) -fstack-protector-strong -fno-omit-frame-pointer \
                -pthread -MMD -MP -g
-LIBS := -luv -lhttp_parser -ljansson -lraft -llmdb -lssl -lcrypto -lnghttp2 -lcares -lz -pthread
+REVISION   := $(shell git rev-parse --short=8 HEAD 2>/dev/null || echo unknown)
+BUILD_DATE := $(shell git log -1 --format=%cI 2>/dev/null || echo 1970-01-01T00:00:00Z)
+BASE_CFLAGS += '-DROLLCALL_REVISION="$(REVISION)"' '-DROLLCALL_BUILD_DATE="$(BUILD_DATE)"'
+LIBS := -luv -lhttp_parser -ljansson -lraft -llmdb -lssl -lcrypto -lnghttp2 -lcares -lz -lpcre2-8 -lm -pthread
 
 SRCS    := $(sort $(foreach d,$(SRC_DIRS),$(wildcard $(d)/*.c)))
 MAIN    := cli/main.c
@@ -68,9 +71,9 @@ $(eval $(call variant,fuzz,$(CLANG),-O1 -fsanitize=fuzzer-no-link$(comma)address
 
 $(B)/rollcall: $(B)/obj/rollcall
 	$(Q)cp $< $@
-$(B)/bench-load: tests/bench/load.c
+$(B)/bench-load: $(wildcard tests/bench/load*.c tests/bench/load.h)
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(BASE_CFLAGS) -O2 $< -o $@ -lm
+	$(Q)$(CC) $(filter-out -MMD -MP,$(BASE_CFLAGS)) -O2 $(filter %.c,$^) -o $@
 $(B)/fuzz/tests/fuzz/fuzz_%: $(B)/fuzz/tests/fuzz/fuzz_%.o \
 		$(patsubst %.c,$(B)/fuzz/%.o,$(SUPPORT)) $(B)/fuzz/librollcall.a
 	$(Q)$(CLANG) -fsanitize=fuzzer,address,undefined -o $@ $^ $(LIBS)
@@ -102,7 +105,7 @@ unit: unit-bins
 conformance: $(B)/rollcall
 	@python3 tests/conformance/replay.py --bin $(B)/rollcall --threshold 0 $(ARGS)
 
-## make bench      print the figures of DESIGN's table; ARGS="--quick kv-*" for some of them
+## make bench      print figures beside their targets; ARGS="--quick 'kv-*'" for some of them
 .PHONY: bench
 bench: all $(B)/bench-load
 	@tests/bench/run $(B)/rollcall $(ARGS)
@@ -119,7 +122,8 @@ PREFIX ?= /usr/local
 install: $(B)/rollcall
 	install -D -m 755 $(B)/rollcall $(DESTDIR)$(PREFIX)/bin/rollcall
 	install -D -m 644 deploy/man/rollcall.1 $(DESTDIR)$(PREFIX)/share/man/man1/rollcall.1
-	install -D -m 644 deploy/systemd/rollcall.service \
+	install -d $(DESTDIR)$(PREFIX)/lib/systemd/system
+	sed 's|/usr/local/bin/|$(PREFIX)/bin/|' deploy/systemd/rollcall.service > \
 		$(DESTDIR)$(PREFIX)/lib/systemd/system/rollcall.service
 	install -d $(DESTDIR)$(PREFIX)/share/bash-completion/completions
 	$(B)/rollcall completion bash > \

@@ -1,5 +1,10 @@
 /* The entry point: hands over to the command named on the command line. */
-int main(void)
+#include <signal.h>
+
+#include "cli/command.h"
+
+int main(int argc, char **argv)
 {
-    return 0;
+    (void)signal(SIGPIPE, SIG_IGN); /* a closed pipe is an error of write(), not the end */
+    return cli_run(argc, argv);
 }

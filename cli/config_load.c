@@ -1,0 +1,468 @@
+/* Files and flags into struct config, steered by the table in config_keys.c.
+ *
+ * jansson parses; place() walks the objects and looks each key up under its dotted path. An object
+ * given as a list of objects counts as those objects in turn, as in Consul. */
+#include "cli/config_load.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <jansson.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/stat.h>
+
+#include "base/buf.h"
+#include "base/duration.h"
+#include "cli/flags.h"
+#include "cli/suggest.h"
+
+enum { PATH_MAX_LEN = 192, DEPTH_MAX = 16 };
+
+/* Where the value being placed stands, for messages. */
+struct place {
+    struct config *c;
+    const char *origin;
+    struct errmsg *e;
+};
+
+static const char *type_name(const json_t *v)
+{
+    switch (json_typeof(v)) {
+        case JSON_OBJECT:
+            return "an object";
+        case JSON_ARRAY:
+            return "a list";
+        case JSON_STRING:
+            return "a string";
+        case JSON_INTEGER:
+        case JSON_REAL:
+            return "a number";
+        case JSON_TRUE:
+        case JSON_FALSE:
+            return "a boolean";
+        case JSON_NULL:
+            return "null";
+    }
+    return "unknown";
+}
+
+static int wrong_type(const struct place *p, const char *path, const char *wanted, const json_t *v)
+{
+    return err_set(p->e, E_INVAL, "%s: %s: expected %s, got %s", p->origin, path, wanted,
+                   type_name(v));
+}
+
+static int too_many(const struct place *p, const char *path, int rc)
+{
+    return rc == 0 ? 0
+                   : err_set(p->e, rc, "%s: %s: more than %d items", p->origin, path,
+                             (int)CONFIG_ITEMS_MAX);
+}
+
+static int read_duration(const struct place *p, const char *path, const json_t *v, int64_t *ns)
+{
+    if (!json_is_string(v)) {
+        return wrong_type(p, path, "a duration such as \"10s\"", v);
+    }
+    if (duration_parse(slice_str(json_string_value(v)), ns) != 0) {
+        return err_set(p->e, E_INVAL, "%s: %s: invalid duration \"%s\" (write for example \"10s\")",
+                       p->origin, path, json_string_value(v));
+    }
+    return 0;
+}
+
+/* A number of seconds, or a duration that is cut to seconds. */
+static int read_seconds(const struct place *p, const char *path, const json_t *v, int64_t *out)
+{
+    if (json_is_integer(v)) {
+        *out = json_integer_value(v);
+        return 0;
+    }
+    int64_t ns = 0;
+    int rc = read_duration(p, path, v, &ns);
+    *out = rc == 0 ? ns / 1000000000 : *out;
+    return rc;
+}
+
+static int read_strings(const struct place *p,
+                        const char *path,
+                        const json_t *v,
+                        struct config_list *to)
+{
+    if (json_is_string(v)) {
+        return too_many(p, path, config_list_add(p->c, to, json_string_value(v)));
+    }
+    if (!json_is_array(v)) {
+        return wrong_type(p, path, "a list of strings", v);
+    }
+    for (size_t i = 0; i < json_array_size(v); i++) {
+        const json_t *item = json_array_get(v, i);
+        if (!json_is_string(item)) {
+            return wrong_type(p, path, "a list of strings", item);
+        }
+        int rc = too_many(p, path, config_list_add(p->c, to, json_string_value(item)));
+        if (rc != 0) {
+            return rc;
+        }
+    }
+    return 0;
+}
+
+static int read_map(const struct place *p, const char *path, json_t *v, struct config_map *to)
+{
+    const char *key;
+    json_t *item;
+    if (!json_is_object(v)) {
+        return wrong_type(p, path, "an object of strings", v);
+    }
+    json_object_foreach(v, key, item)
+    {
+        if (!json_is_string(item)) {
+            return wrong_type(p, path, "an object of strings", item);
+        }
+        int rc = too_many(p, path, config_map_set(p->c, to, key, json_string_value(item)));
+        if (rc != 0) {
+            return rc;
+        }
+    }
+    return 0;
+}
+
+static int read_ttls(const struct place *p, const char *path, json_t *v, struct config_ttls *to)
+{
+    const char *key;
+    json_t *item;
+    if (!json_is_object(v)) {
+        return wrong_type(p, path, "an object of durations", v);
+    }
+    json_object_foreach(v, key, item)
+    {
+        int64_t ns = 0;
+        int rc = read_duration(p, path, item, &ns);
+        rc = rc == 0 ? too_many(p, path, config_ttl_set(p->c, to, key, ns)) : rc;
+        if (rc != 0) {
+            return rc;
+        }
+    }
+    return 0;
+}
+
+/* Is it set to something other than "off"? */
+static bool is_set(const json_t *v)
+{
+    switch (json_typeof(v)) {
+        case JSON_OBJECT:
+            return json_object_size(v) > 0 && !json_is_false(json_object_get(v, "enabled"));
+        case JSON_ARRAY:
+            return json_array_size(v) > 0;
+        case JSON_STRING:
+            return json_string_length(v) > 0;
+        case JSON_INTEGER:
+            return json_integer_value(v) != 0;
+        case JSON_REAL:
+        case JSON_TRUE:
+            return true;
+        case JSON_FALSE:
+        case JSON_NULL:
+            return false;
+    }
+    return false;
+}
+
+/* Check the type of @v, and keep it when @at is not NULL. */
+static int read_value(const struct place *p, const struct config_key *k, json_t *v, void *at)
+{
+    struct {
+        const char *text;
+        bool truth;
+        int64_t number;
+        struct config_list list;
+        struct config_map map;
+        struct config_ttls ttls;
+    } unused = {0};
+    switch (k->type) {
+        case CONFIG_STRING:
+            if (!json_is_string(v)) {
+                return wrong_type(p, k->path, "a string", v);
+            }
+            *(const char **)(at != NULL ? at : &unused.text) =
+                config_strdup(p->c, json_string_value(v));
+            return 0;
+        case CONFIG_BOOL:
+            if (!json_is_boolean(v)) {
+                return wrong_type(p, k->path, "a boolean", v);
+            }
+            *(bool *)(at != NULL ? at : &unused.truth) = json_is_true(v);
+            return 0;
+        case CONFIG_INT:
+            if (!json_is_integer(v)) {
+                return wrong_type(p, k->path, "a whole number", v);
+            }
+            *(int64_t *)(at != NULL ? at : &unused.number) = json_integer_value(v);
+            return 0;
+        case CONFIG_DURATION:
+            return read_duration(p, k->path, v, at != NULL ? at : &unused.number);
+        case CONFIG_SECONDS:
+            return read_seconds(p, k->path, v, at != NULL ? at : &unused.number);
+        case CONFIG_STRINGS:
+            return read_strings(p, k->path, v, at != NULL ? at : &unused.list);
+        case CONFIG_MAP:
+            return read_map(p, k->path, v, at != NULL ? at : &unused.map);
+        case CONFIG_TTLS:
+            return read_ttls(p, k->path, v, at != NULL ? at : &unused.ttls);
+        case CONFIG_OBJECT:
+        case CONFIG_ANY:
+            return 0;
+    }
+    return 0;
+}
+
+static int unknown_key(const struct place *p, const char *path)
+{
+    struct suggest s = suggest_for(path);
+    for (size_t i = 0; i < config_keys_count; i++) {
+        suggest_try(&s, config_keys[i].path);
+    }
+    if (s.best == NULL) {
+        return err_set(p->e, E_INVAL, "%s: invalid config key %s", p->origin, path);
+    }
+    return err_set(p->e, E_INVAL, "%s: invalid config key %s (did you mean %s?)", p->origin, path,
+                   s.best);
+}
+
+static int place_object(const struct place *p, const char *prefix, json_t *object, unsigned depth);
+
+/* An object, or a list of objects. */
+static int place_objects(const struct place *p, const char *path, json_t *v, unsigned depth)
+{
+    if (json_is_object(v)) {
+        return place_object(p, path, v, depth + 1);
+    }
+    if (!json_is_array(v)) {
+        return wrong_type(p, path, "an object", v);
+    }
+    for (size_t i = 0; i < json_array_size(v); i++) {
+        json_t *item = json_array_get(v, i);
+        if (!json_is_object(item)) {
+            return wrong_type(p, path, "an object", item);
+        }
+        int rc = place_object(p, path, item, depth + 1);
+        if (rc != 0) {
+            return rc;
+        }
+    }
+    return 0;
+}
+
+static int place_value(const struct place *p, const char *path, json_t *v, unsigned depth)
+{
+    const struct config_key *k = config_key_find(path);
+    if (k == NULL) {
+        return unknown_key(p, path);
+    }
+    if (json_is_null(v)) {
+        return 0;
+    }
+    if (k->type == CONFIG_OBJECT) {
+        return place_objects(p, k->path, v, depth);
+    }
+    if (k->effect == CONFIG_REFUSED) {
+        return is_set(v) ? err_set(p->e, E_UNSUPPORTED, "%s: %s: %s", p->origin, k->path, k->text)
+                         : 0;
+    }
+    if (k->effect == CONFIG_LATER && is_set(v)) {
+        int rc = too_many(p, k->path, config_list_add(p->c, &p->c->notes, k->path));
+        if (rc != 0) {
+            return rc;
+        }
+    }
+    void *at = k->effect == CONFIG_USED ? (char *)p->c + k->at : NULL;
+    return read_value(p, k, v, at);
+}
+
+static int place_object(const struct place *p, const char *prefix, json_t *object, unsigned depth)
+{
+    const char *key;
+    json_t *v;
+    if (depth > DEPTH_MAX) {
+        return err_set(p->e, E_INVAL, "%s: %s: nested too deeply", p->origin, prefix);
+    }
+    json_object_foreach(object, key, v)
+    {
+        char path[PATH_MAX_LEN];
+        int n = snprintf(path, sizeof path, "%s%s%s", prefix, prefix[0] == '\0' ? "" : ".", key);
+        if (n < 0 || (size_t)n >= sizeof path) {
+            return err_set(p->e, E_INVAL, "%s: invalid config key %.100s...", p->origin, key);
+        }
+        int rc = place_value(p, path, v, depth);
+        if (rc != 0) {
+            return rc;
+        }
+    }
+    return 0;
+}
+
+int config_load_text(struct config *c,
+                     const char *text,
+                     size_t len,
+                     const char *origin,
+                     struct errmsg *e)
+{
+    json_error_t why;
+    json_t *root = json_loadb(text, len, 0, &why);
+    if (root == NULL) {
+        return err_set(e, E_INVAL, "%s: line %d, column %d: %s", origin, why.line, why.column,
+                       why.text);
+    }
+    const struct place p = {c, origin, e};
+    int rc = json_is_object(root)
+                 ? place_object(&p, "", root, 0)
+                 : err_set(e, E_INVAL, "%s: expected an object, got %s", origin, type_name(root));
+    json_decref(root);
+    return rc;
+}
+
+int config_set_text(struct config *c,
+                    const char *key,
+                    const char *text,
+                    const char *origin,
+                    struct errmsg *e)
+{
+    const struct config_key *k = config_key_find(key);
+    const struct place p = {c, origin, e};
+    if (k == NULL) {
+        return unknown_key(&p, key);
+    }
+    json_t *v = NULL;
+    bool truth = false;
+    char *end;
+    const char *colon;
+    switch (k->type) {
+        case CONFIG_BOOL:
+            if (flags_parse_bool(text, &truth) != 0) {
+                return err_set(e, E_INVAL, "%s: invalid boolean value \"%s\"", origin, text);
+            }
+            v = json_boolean(truth);
+            break;
+        case CONFIG_INT:
+            errno = 0;
+            v = json_integer(strtoll(text, &end, 10));
+            if (*text == '\0' || *end != '\0' || errno != 0) {
+                json_decref(v);
+                return err_set(e, E_INVAL, "%s: invalid number \"%s\"", origin, text);
+            }
+            break;
+        case CONFIG_MAP: /* key:value, as in -node-meta; no colon means an empty value */
+            colon = strchr(text, ':');
+            colon = colon == NULL ? text + strlen(text) : colon;
+            v = json_object();
+            (void)json_object_setn_new(v, text, (size_t)(colon - text), /* NULL is caught below */
+                                       json_string(*colon == ':' ? colon + 1 : ""));
+            break;
+        default:
+            v = json_string(text);
+            break;
+    }
+    if (v == NULL || (k->type == CONFIG_MAP && json_object_size(v) == 0)) {
+        json_decref(v);
+        return err_set(e, E_INVAL, "%s: \"%s\" is not valid UTF-8", origin, text);
+    }
+    int rc = place_value(&p, k->path, v, 0);
+    json_decref(v);
+    return rc;
+}
+
+static bool has_suffix(const char *path, const char *suffix)
+{
+    size_t n = strlen(path);
+    size_t m = strlen(suffix);
+    return n >= m && strcasecmp(path + n - m, suffix) == 0;
+}
+
+/* The whole file in @out. */
+static int read_file(const char *path, struct buf *out, struct errmsg *e)
+{
+    FILE *f = fopen(path, "rbe");
+    if (f == NULL) {
+        return err_set(e, err_from_errno(errno), "cannot read %s: %s", path, strerror(errno));
+    }
+    int rc = 0;
+    out->max = CONFIG_FILE_MAX;
+    for (;;) {
+        char *at = buf_reserve(out, 65536);
+        if (at == NULL) {
+            rc = err_set(e, E_TOOBIG, "%s: larger than %d bytes", path, (int)CONFIG_FILE_MAX);
+            break;
+        }
+        size_t n = fread(at, 1, 65536, f);
+        out->len += n;
+        if (n == 0) {
+            break;
+        }
+    }
+    if (rc == 0 && ferror(f)) {
+        rc = err_set(e, E_IO, "cannot read %s: %s", path, strerror(errno));
+    }
+    (void)fclose(f); /* only read from */
+    return rc;
+}
+
+int config_load_file(struct config *c, const char *path, const char *format, struct errmsg *e)
+{
+    bool hcl = format[0] == '\0' ? has_suffix(path, ".hcl") : strcmp(format, "hcl") == 0;
+    if (hcl) {
+        return err_set(e, E_UNSUPPORTED,
+                       "%s: HCL configuration is not supported yet; write it as JSON", path);
+    }
+    if (format[0] == '\0' && !has_suffix(path, ".json")) {
+        return err_set(e, E_INVAL,
+                       "%s: missing or invalid file extension: must be .json (or use "
+                       "-config-format)",
+                       path);
+    }
+    struct buf text = BUF_INIT;
+    int rc = read_file(path, &text, e);
+    if (rc == 0) {
+        rc = config_load_text(c, text.p, text.len, path, e);
+    }
+    buf_fini(&text);
+    return rc;
+}
+
+static int wanted(const struct dirent *d)
+{
+    return has_suffix(d->d_name, ".json") || has_suffix(d->d_name, ".hcl");
+}
+
+int config_load_path(struct config *c, const char *path, const char *format, struct errmsg *e)
+{
+    struct stat st;
+    if (stat(path, &st) != 0) {
+        return err_set(e, err_from_errno(errno), "cannot read %s: %s", path, strerror(errno));
+    }
+    if (!S_ISDIR(st.st_mode)) {
+        return config_load_file(c, path, format, e);
+    }
+    struct dirent **names;
+    int n = scandir(path, &names, wanted, alphasort);
+    if (n < 0) {
+        return err_set(e, err_from_errno(errno), "cannot read %s: %s", path, strerror(errno));
+    }
+    int rc = 0;
+    for (int i = 0; i < n; i++) {
+        char file[PATH_MAX];
+        int len = snprintf(file, sizeof file, "%s/%s", path, names[i]->d_name);
+        if (rc == 0 && (len < 0 || (size_t)len >= sizeof file)) {
+            rc = err_set(e, E_INVAL, "%s: path too long", path);
+        }
+        if (rc == 0 && stat(file, &st) == 0 && S_ISREG(st.st_mode)) {
+            rc = config_load_file(c, file, format, e);
+        }
+        free(names[i]);
+    }
+    free(names);
+    return rc;
+}
