@@ -12,6 +12,9 @@ import tempfile
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 LIST = os.path.join(HERE, 'passing.txt')
+# Pass by luck: each serving loop keeps answers of its own, so whether X-Cache says HIT depends on
+# which loop the connection reached.
+UNSTEADY = {'http-params'}
 
 
 def listed():
@@ -41,7 +44,8 @@ def main():
         table = replay(binary)
         with open(LIST, 'w') as f:
             f.write('# Scenarios that pass in full; written by check.py --update.\n')
-            f.writelines(n + '\n' for n in sorted(table) if whole(table[n]))
+            f.writelines(n + '\n' for n in sorted(table)
+                         if whole(table[n]) and n not in UNSTEADY)
         return 0
     want = listed()
     table = replay(binary)
@@ -52,7 +56,7 @@ def main():
     for n in lost:
         print(f'FAIL {n}: passed before')
     for n in sorted(table):
-        if whole(table[n]) and n not in want:
+        if whole(table[n]) and n not in want and n not in UNSTEADY:
             print(f'note {n} passes now and is not in passing.txt')
     print(f'{len(want) - len(lost)} passed, {len(lost)} failed')
     return 1 if lost else 0
