@@ -94,7 +94,7 @@ static void lock(struct reg *r,
         out->ok = false;
         return;
     }
-    if (!session_given(c, out) || !session_id_ok(c->session, out)) {
+    if (!session_given(c, out) || !reg_session_id_ok(c->session, out)) {
         return;
     }
     if (!session_exists(r, c->session)) {

@@ -52,7 +52,7 @@ static void bad_byte(struct reg_result *out, char c)
                 (unsigned)(unsigned char)c, c);
 }
 
-bool session_id_ok(struct slice id, struct reg_result *out)
+bool reg_session_id_ok(struct slice id, struct reg_result *out)
 {
     if (id.len != UUID_SIZE) {
         result_fail(out, E_INVAL, "failed session lookup: index error: UUID must be 36 characters");
@@ -343,7 +343,7 @@ static bool check_allowed(struct reg *r, struct slice node, struct slice id, str
 static bool create_allowed(struct reg *r, const struct reg_session *s, struct reg_result *out)
 {
     struct reg_node node;
-    if (!session_id_ok(s->id, out)) {
+    if (!reg_session_id_ok(s->id, out)) {
         return false;
     }
     if (session_exists(r, s->id)) {
@@ -399,7 +399,7 @@ void apply_session(struct reg *r, const struct reg_session_op *c, struct reg_res
             create(r, &c->session, out);
             return;
         case REG_SESSION_DESTROY:
-            if (session_id_ok(c->session.id, out)) {
+            if (reg_session_id_ok(c->session.id, out)) {
                 end_session(r, c->session.id);
             }
             return;

@@ -127,4 +127,7 @@ struct reg_result {
     char text[256];
 };
 
+/* True when @id can be a session's; else status and Consul's text are in @out. */
+bool reg_session_id_ok(struct slice id, struct reg_result *out);
+
 #endif

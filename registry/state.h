@@ -77,8 +77,6 @@ void sessions_end_of_check(struct reg *r, struct slice node, struct slice check_
 void sessions_end_of_node(struct reg *r, struct slice node);
 /* False when there is none, or @id is not well-formed. */
 bool session_exists(struct reg *r, struct slice id);
-/* Why @id cannot be a session's: Consul's text to @out; true when it can be. */
-bool session_id_ok(struct slice id, struct reg_result *out);
 /* Note that the session @id holds @key, or does not any more. @key is not in the map. */
 void session_hold(struct reg *r, struct slice id, struct slice key);
 void session_unhold(struct reg *r, struct slice id, struct slice key);

@@ -66,6 +66,9 @@ static int open_tables(struct tables *t, bool read_only)
     }
     for (int i = 0; i < TABLE_COUNT && rc == 0; i++) {
         rc = mdb_dbi_open(txn, table_names[i], read_only ? 0 : MDB_CREATE, &t->dbi[i]);
+        if (rc == MDB_NOTFOUND) { /* only read, and of a version that had fewer tables */
+            rc = 0;
+        }
     }
     if (rc != 0) {
         mdb_txn_abort(txn);
