@@ -54,13 +54,14 @@ struct api_server {
     const char *build_date; /* RFC 3339 */
     const char *domain;
     const char *alt_domain; /* may be NULL */
-    bool pretty_always; /* -dev */
+    bool pretty_always;     /* -dev */
     bool scripts_local, scripts_remote;
-    uint64_t kv_value_max;   /* 524288 */
-    uint64_t body_max;       /* other bodies: 1 MiB and more */
-    int64_t wait_default_ns; /* 300 s */
-    int64_t wait_max_ns;     /* 600 s */
-    int32_t output_max;      /* 4096 */
+    uint64_t kv_value_max;      /* 524288 */
+    uint64_t body_max;          /* other bodies: 1 MiB and more */
+    int64_t wait_default_ns;    /* 300 s */
+    int64_t wait_max_ns;        /* 600 s */
+    int32_t output_max;         /* 4096 */
+    int64_t session_ttl_min_ns; /* 10 s */
     struct reg *store;
     struct reg_proposer *proposer;
     struct reg_prober *prober; /* may be NULL in tests */

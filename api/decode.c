@@ -169,7 +169,7 @@ static int decode_u64(struct decoder *d, const struct where *w, const json_t *v,
 }
 
 /* Why Go's time.ParseDuration refuses @s: no unit, an unknown unit, or no number at all. */
-static int bad_duration(struct decoder *d, struct slice s)
+static int bad_duration(struct errmsg *e, struct slice s)
 {
     size_t i = s.len > 0 && (s.p[0] == '-' || s.p[0] == '+') ? 1 : 0;
     size_t digits = i;
@@ -182,7 +182,7 @@ static int bad_duration(struct decoder *d, struct slice s)
     }
     int len = s.len > 128 ? 128 : (int)s.len;
     if (unit > digits && unit == s.len) {
-        return err_set(d->e, E_INVAL, "time: missing unit in duration \"%.*s\"", len, s.p);
+        return err_set(e, E_INVAL, "time: missing unit in duration \"%.*s\"", len, s.p);
     }
     struct slice name = slice_of(s.p + unit, i - unit);
     static const char *const units[] = {"ns", "us", "\xc2\xb5s", "\xce\xbcs", "ms", "s", "m", "h"};
@@ -191,10 +191,15 @@ static int bad_duration(struct decoder *d, struct slice s)
         known = known || slice_is(name, units[u]);
     }
     if (!known) {
-        return err_set(d->e, E_INVAL, "time: unknown unit \"%.*s\" in duration \"%.*s\"",
+        return err_set(e, E_INVAL, "time: unknown unit \"%.*s\" in duration \"%.*s\"",
                        name.len > 64 ? 64 : (int)name.len, name.p, len, s.p);
     }
-    return err_set(d->e, E_INVAL, "time: invalid duration \"%.*s\"", len, len == 0 ? "" : s.p);
+    return err_set(e, E_INVAL, "time: invalid duration \"%.*s\"", len, len == 0 ? "" : s.p);
+}
+
+int decode_duration_text(struct slice s, int64_t *ns, struct errmsg *e)
+{
+    return duration_parse(s, ns) == 0 ? 0 : bad_duration(e, s);
 }
 
 static int decode_duration(struct decoder *d, const json_t *v, int64_t *out)
@@ -209,9 +214,7 @@ static int decode_duration(struct decoder *d, const json_t *v, int64_t *out)
         *out = (int64_t)x;
     } else if (json_is_string(v)) {
         struct slice s = slice_of(json_string_value(v), json_string_length(v));
-        if (duration_parse(s, out) != 0) {
-            return bad_duration(d, s);
-        }
+        return decode_duration_text(s, out, d->e);
     }
     return 0;
 }

@@ -88,6 +88,8 @@ int decode_body(const struct decode_memory *m,
                 void *out,
                 struct errmsg *e);
 
+/* A duration in Go's spelling to *@ns. Returns 0, or E_INVAL with @e in Go's words. */
+int decode_duration_text(struct slice s, int64_t *ns, struct errmsg *e);
 /* As DECODE_ADDRS packs it: an address and a port. False when @packed is malformed. */
 bool decode_addr_split(struct slice packed, struct slice *address, int32_t *port);
 /* Append in that form. */

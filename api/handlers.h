@@ -171,6 +171,22 @@ void kv_put(struct api_req *r);
 /* DELETE kv/ */
 void kv_delete(struct api_req *r);
 
+/* GET session/list, GET session/node/ */
+void session_list_find(struct api_req *r, struct api_resource *res);
+/* GET session/list */
+void session_list_render(struct api_req *r, struct buf *out);
+/* GET session/node/ */
+void session_node_render(struct api_req *r, struct buf *out);
+/* GET session/info/ */
+void session_info_find(struct api_req *r, struct api_resource *res);
+void session_info_render(struct api_req *r, struct buf *out);
+/* PUT session/create */
+void session_create(struct api_req *r);
+/* PUT session/destroy/ */
+void session_destroy(struct api_req *r);
+/* PUT session/renew/ */
+void session_renew(struct api_req *r);
+
 /* Everything below acl/: 401, since ACLs are off. */
 void acl_disabled(struct api_req *r);
 

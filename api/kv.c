@@ -203,8 +203,10 @@ static bool u64_param(struct api_req *r, const char *name, uint64_t *v, bool *gi
 
 static void on_kv(struct api_req *r, int status, const struct reg_result *result)
 {
-    if (status != 0 || result->status != 0) {
+    if (status != 0) {
         api_reply_proposal_error(r, status, result);
+    } else if (result->status != 0) {
+        api_reply_error(r, 500, "raft apply failed: %s", result->text);
     } else {
         api_reply_json(r, result->ok ? SLICE_LIT("true") : SLICE_LIT("false"));
     }
@@ -243,11 +245,11 @@ void kv_put(struct api_req *r)
                         r->body.len, (unsigned long long)r->server->kv_value_max);
         return;
     }
-    if (api_flag(r, "acquire") || api_flag(r, "release")) {
-        api_reply_error(r, 500, "sessions are not available yet: cannot acquire or release a lock");
-        return;
-    }
-    if (has_cas) {
+    if (api_param(r, "acquire", &op.session)) {
+        op.verb = REG_KV_LOCK;
+    } else if (api_param(r, "release", &op.session)) {
+        op.verb = REG_KV_UNLOCK;
+    } else if (has_cas) {
         op.verb = REG_KV_CAS;
     }
     propose(r, &op);

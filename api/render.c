@@ -295,3 +295,41 @@ void render_kv(struct json *j, const struct reg_kv *e)
     indexes(j, e->create_index, e->modify_index);
     json_obj_end(j);
 }
+
+static void render_service_checks(struct json *j, struct reg_list l)
+{
+    struct rd it = reg_list_iter(l);
+    struct slice id;
+    struct slice ns;
+    if (reg_list_absent(l)) {
+        json_nil(j);
+        return;
+    }
+    json_arr(j);
+    while (reg_list_next(&it, &id) && reg_list_next(&it, &ns)) {
+        json_obj(j);
+        str(j, "ID", id);
+        str(j, "Namespace", ns);
+        json_obj_end(j);
+    }
+    json_arr_end(j);
+}
+
+void render_session(struct json *j, const struct reg_session *s)
+{
+    json_obj(j);
+    str(j, "ID", s->id);
+    str(j, "Name", s->name);
+    str(j, "Node", s->node);
+    json_key(j, "LockDelay");
+    json_i64(j, s->lock_delay_ns);
+    json_key(j, "Behavior");
+    json_cstr(j, s->behavior == REG_SESSION_DELETE ? "delete" : "release");
+    str(j, "TTL", s->ttl);
+    json_key(j, "NodeChecks");
+    render_strings(j, s->node_checks);
+    json_key(j, "ServiceChecks");
+    render_service_checks(j, s->service_checks);
+    indexes(j, s->create_index, s->modify_index);
+    json_obj_end(j);
+}

@@ -33,5 +33,7 @@ void render_agent_service(struct json *j,
 void render_agent_health_check(struct json *j, const struct reg_check *c);
 /* One entry of kv/. */
 void render_kv(struct json *j, const struct reg_kv *e);
+/* One entry of session/. */
+void render_session(struct json *j, const struct reg_session *s);
 
 #endif

@@ -10,6 +10,7 @@ enum {
 
 #define NO_SERVICE "Missing service name"
 #define NO_NODE "Missing node name"
+#define NO_SESSION "Missing session"
 
 /* Everything about ACLs says that they are off. @... are the methods that the route has. */
 #define ACL(pattern_, ...)                 \
@@ -111,6 +112,27 @@ const struct api_route api_routes[] = {
      READ(mesh_find, mesh_render_list)},
 
     {.pattern = "/v1/kv/", .flags = KV, READ(kv_find, kv_render), .put = kv_put, .del = kv_delete},
+
+    {.pattern = "/v1/session/create", .flags = API_DC, .put = session_create},
+    {.pattern = "/v1/session/destroy/",
+     .flags = API_DC | API_TAIL,
+     .missing = NO_SESSION,
+     .put = session_destroy},
+    {.pattern = "/v1/session/renew/",
+     .flags = API_DC | API_TAIL,
+     .missing = NO_SESSION,
+     .put = session_renew},
+    {.pattern = "/v1/session/info/",
+     .flags = API_META | API_DC | API_TAIL,
+     .missing = NO_SESSION,
+     READ(session_info_find, session_info_render)},
+    {.pattern = "/v1/session/node/",
+     .flags = API_META | API_DC | API_TAIL,
+     .missing = NO_NODE,
+     READ(session_list_find, session_node_render)},
+    {.pattern = "/v1/session/list",
+     .flags = API_META | API_DC,
+     READ(session_list_find, session_list_render)},
 
     ACL("/v1/acl/bootstrap", ACL_PUT),
     ACL("/v1/acl/login", ACL_POST),

@@ -195,8 +195,9 @@ const struct cli_command cli_kv_get = {
 };
 
 struct put_values {
-    bool cas, base64;
+    bool cas, base64, acquire, release;
     uint64_t modify_index, flags;
+    const char *session;
 };
 
 static const struct flag put_flags[] = {
@@ -208,6 +209,12 @@ static const struct flag put_flags[] = {
      "A number to keep beside the value; its meaning is up to you."},
     {"base64", FLAG_BOOL, offsetof(struct put_values, base64), NULL,
      "The data is base64 and is decoded before it is sent."},
+    {"acquire", FLAG_BOOL, offsetof(struct put_values, acquire), NULL,
+     "Take the lock on the key for -session; the write happens only if that succeeds."},
+    {"release", FLAG_BOOL, offsetof(struct put_values, release), NULL,
+     "Let go of the lock that -session has on the key; the write happens only if it has it."},
+    {"session", FLAG_STRING, offsetof(struct put_values, session), "id",
+     "The session for -acquire and -release."},
     {NULL, FLAG_BOOL, 0, NULL, NULL},
 };
 
@@ -276,6 +283,56 @@ static int decode_base64(struct buf *b)
     return 0;
 }
 
+/* What is wrong with the combination of flags; NULL if nothing. */
+static const char *put_conflict(const struct put_values *v)
+{
+    if (v->modify_index != 0 && !v->cas) {
+        return "Error! Cannot specify -modify-index without -cas";
+    }
+    bool locks = v->acquire || v->release;
+    if (locks && (v->session == NULL || v->session[0] == '\0')) {
+        return "Error! Missing -session (required with -acquire and -release)";
+    }
+    if ((v->acquire && v->release) || (locks && v->cas)) {
+        return "Error! Cannot specify more than one of -acquire, -release and -cas";
+    }
+    return NULL;
+}
+
+static void add_put_query(struct buf *path, const struct put_values *v)
+{
+    buf_printf(path, "flags=%llu", (unsigned long long)v->flags);
+    if (v->cas) {
+        buf_printf(path, "&cas=%llu", (unsigned long long)v->modify_index);
+    } else if (v->acquire || v->release) {
+        buf_add_str(path, v->acquire ? "&acquire=" : "&release=");
+        http_escape_query(path, slice_str(v->session));
+    }
+}
+
+/* Tell what became of the write of @key. */
+static int report_put(const struct put_values *v, const char *key, bool written)
+{
+    if (!written && v->acquire) {
+        return cli_error("Error! Did not acquire lock");
+    }
+    if (!written && v->release) {
+        return cli_error("Error! Did not release lock");
+    }
+    if (!written) {
+        return cli_error("Error! Did not write to %s: CAS failed", key);
+    }
+    struct buf out = BUF_INIT;
+    buf_printf(&out, "Success! %s: %s\n",
+               v->acquire   ? "Lock acquired on"
+               : v->release ? "Lock released on"
+                            : "Data written to",
+               key);
+    int status = cli_print(&out);
+    buf_fini(&out);
+    return status;
+}
+
 static int put_run(struct cli_call *call)
 {
     const struct put_values *v = call->values;
@@ -285,8 +342,9 @@ static int put_run(struct cli_call *call)
     if (call->n_args > 2) {
         return cli_error("Error! Too many arguments (expected 1 or 2, got %d)", call->n_args);
     }
-    if (v->modify_index != 0 && !v->cas) {
-        return cli_error("Error! Cannot specify -modify-index without -cas");
+    const char *conflict = put_conflict(v);
+    if (conflict != NULL) {
+        return cli_error("%s", conflict);
     }
     const char *key = key_of(call->args[0]);
     struct buf data = BUF_INIT;
@@ -301,10 +359,7 @@ static int put_run(struct cli_call *call)
     }
     struct buf path = BUF_INIT;
     add_key_path(&path, key);
-    buf_printf(&path, "flags=%llu", (unsigned long long)v->flags);
-    if (v->cas) {
-        buf_printf(&path, "&cas=%llu", (unsigned long long)v->modify_index);
-    }
+    add_put_query(&path, v);
     struct http_answer a;
     rc = http_call_ok(&call->client, "PUT", path_text(&path), buf_slice(&data), &a, &e);
     buf_fini(&path);
@@ -314,14 +369,7 @@ static int put_run(struct cli_call *call)
     }
     bool written = a.body.len >= 4 && memcmp(a.body.p, "true", 4) == 0;
     buf_fini(&a.body);
-    if (!written) {
-        return cli_error("Error! Did not write to %s: CAS failed", key);
-    }
-    struct buf out = BUF_INIT;
-    buf_printf(&out, "Success! Data written to: %s\n", key);
-    int status = cli_print(&out);
-    buf_fini(&out);
-    return status;
+    return report_put(v, key, written);
 }
 
 const struct cli_command cli_kv_put = {

@@ -114,6 +114,7 @@ void config_init(struct config *c, bool dev)
         .kv_value_max = 512 * 1024,
         .txn_body_max = 512 * 1024,
         .http_header_max = 1024 * 1024,
+        .session_ttl_min_ns = 10 * SECOND,
         .check_update_interval_ns = 300 * SECOND,
         .check_output_max = 4096,
         .check_deregister_min_ns = 60 * SECOND,
@@ -360,6 +361,7 @@ static int finish_limits(const struct config *c, struct errmsg *e)
         {"dns_config.node_ttl", c->dns_node_ttl_ns, 0, INT32_MAX * SECOND},
         {"default_query_time", c->default_query_time_ns, 1, 24 * 3600 * SECOND},
         {"max_query_time", c->max_query_time_ns, 1, 24 * 3600 * SECOND},
+        {"session_ttl_min", c->session_ttl_min_ns, 1, 24 * 3600 * SECOND},
         {"check_update_interval", c->check_update_interval_ns, 0, INT64_MAX / 4},
         {"check_deregister_interval_min", c->check_deregister_min_ns, 1, INT64_MAX / 4},
     };

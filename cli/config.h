@@ -74,9 +74,9 @@ struct config {
     const char *log_file;
     const char *pid_file;
 
-    int64_t raft_multiplier; /* 0: our own defaults */
+    int64_t raft_multiplier;         /* 0: our own defaults */
     int64_t raft_snapshot_threshold; /* log entries between checkpoints; 0: the default */
-    int64_t serving_threads; /* 0: one for each core */
+    int64_t serving_threads;         /* 0: one for each core */
 
     int64_t default_query_time_ns;
     int64_t max_query_time_ns;
@@ -88,6 +88,7 @@ struct config {
 
     bool enable_script_checks;
     bool enable_local_script_checks;
+    int64_t session_ttl_min_ns;
     int64_t check_update_interval_ns;
     int64_t check_output_max;
     int64_t check_deregister_min_ns;

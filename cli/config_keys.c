@@ -180,6 +180,7 @@ const struct config_key config_keys[] = {
     /* Checks. */
     USED("enable_script_checks", BOOL, enable_script_checks),
     USED("enable_local_script_checks", BOOL, enable_local_script_checks),
+    USED("session_ttl_min", DURATION, session_ttl_min_ns),
     USED("check_update_interval", DURATION, check_update_interval_ns),
     USED("check_output_max_size", INT, check_output_max),
     USED("check_deregister_interval_min", DURATION, check_deregister_min_ns),

@@ -5,6 +5,7 @@
  *     follow.c   store ──► the set of checks            checks.c   the set itself
  *     run.c      runs, TTL expiry ──► results           alias.c    results that follow other checks
  *     publish.c  results ──► proposals; reaping         hc_uv.c    thread, queues, requests
+ *     sessions.c the leases of sessions (lease.c)
  *
  * Invariants: a check has at most one proposal under way; what is newer waits in the check. A TTL
  * update waits with the proposal that carries it, or with the check until there is one. */
@@ -18,6 +19,7 @@
 #include "base/list.h"
 #include "base/queue.h"
 #include "healthcheck/hc.h"
+#include "healthcheck/lease.h"
 #include "healthcheck/loop_uv.h"
 #include "healthcheck/probe.h"
 #include "healthcheck/threshold.h"
@@ -110,9 +112,12 @@ struct hc {
     atomic_uint reply_wakes; /* wake-ups by proposers that are over */
     unsigned reply_batches;  /* non-empty batches taken from `replies` */
     struct reg_reader *reader;
-    struct reg_sub sub;   /* REG_W_AGENT of our node */
-    bool touched;         /* the set of checks changed since it was read */
-    bool aliases_touched; /* what an alias follows changed */
+    struct reg_sub sub;          /* REG_W_AGENT of our node */
+    bool touched;                /* the set of checks changed since it was read */
+    bool aliases_touched;        /* what an alias follows changed */
+    struct reg_sub sub_sessions; /* REG_W_SESSIONS */
+    bool sessions_touched;
+    struct hc_leases leases;
     struct hc_timer follow;
     uint64_t follow_after_ns; /* not before this */
     uint64_t generation;
@@ -168,6 +173,8 @@ int hc_follow_one(struct hc *hc, struct slice id, struct hc_check **out);
 void hc_touched(struct hc *hc);
 /* What an alias follows changed: look at the aliases when it is time. */
 void hc_alias_touched(struct hc *hc);
+/* The table of sessions changed: read it when it is time. */
+void hc_sessions_touched(struct hc *hc);
 /* hc->follow is due. */
 void hc_on_follow(struct hc_timer *t, uint64_t now_ns);
 
@@ -192,7 +199,18 @@ void hc_alias_eval(struct hc_check *c);
 void hc_alias_watch(struct hc_check *c);
 void hc_alias_unwatch(struct hc_check *c);
 
+/* ---- sessions.c ---- */
+
+void hc_sessions_init(struct hc *hc);
+/* Bring the leases in line with the store; outside any read bracket. */
+void hc_sessions_read(struct hc *hc);
+/* A session was renewed: 0; E_NOTFOUND: it is gone or runs out just now; E_NOMEM. */
+int hc_session_renew(struct hc *hc, struct slice id);
+
 /* ---- publish.c ---- */
+
+/* Propose the end of the session @id, if the bounds allow; it is asked for again if not. */
+void hc_end_session(struct hc *hc, struct slice id);
 
 /* The check now is @status with @output: note it, and propose what must be. */
 void hc_publish(struct hc_check *c, enum reg_status status, struct slice output);

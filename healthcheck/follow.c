@@ -91,13 +91,17 @@ static void read_all(struct hc *hc)
 void hc_follow(struct hc *hc)
 {
     reg_reader_sync(hc->reader); /* may touch */
-    if (!hc->touched && !hc->aliases_touched) {
+    if (!hc->touched && !hc->aliases_touched && !hc->sessions_touched) {
         return;
     }
     uint64_t begin = hc_loop_now();
     if (hc->touched) {
         hc->touched = false;
         read_all(hc);
+    }
+    if (hc->sessions_touched) {
+        hc->sessions_touched = false;
+        hc_sessions_read(hc);
     }
     hc->aliases_touched = false;
     if (hc->n_aliases > 0) {
@@ -153,5 +157,11 @@ void hc_touched(struct hc *hc)
 void hc_alias_touched(struct hc *hc)
 {
     hc->aliases_touched = true;
+    follow_soon(hc);
+}
+
+void hc_sessions_touched(struct hc *hc)
+{
+    hc->sessions_touched = true;
     follow_soon(hc);
 }

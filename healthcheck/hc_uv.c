@@ -103,6 +103,8 @@ static void requests_run(struct hc *hc)
             answer(req, E_CANCELED);
         } else if (req->op == REG_PROBE_REQ_TTL) {
             on_ttl(hc, req);
+        } else if (req->op == REG_PROBE_REQ_RENEW) {
+            answer(req, hc_session_renew(hc, req->session));
         } else {
             on_live(hc, req);
         }
@@ -143,6 +145,11 @@ static void on_touched(struct reg_sub *sub)
     hc_touched(container_of(sub, struct hc, sub));
 }
 
+static void on_sessions_touched(struct reg_sub *sub)
+{
+    hc_sessions_touched(container_of(sub, struct hc, sub_sessions));
+}
+
 static void drop(struct hc_check *c)
 {
     hc_check_free(c, E_CANCELED);
@@ -158,6 +165,7 @@ static void begin_stop(struct hc *hc)
     hc_schedule_clear(&hc->loop.schedule, &hc->retry);
     hc_schedule_clear(&hc->loop.schedule, &hc->reap);
     hc_checks_each(hc, drop);
+    hc_leases_fini(&hc->leases);
 }
 
 static void on_async(uv_async_t *a)
@@ -206,11 +214,18 @@ static int thread_init(struct hc *hc, struct errmsg *e)
     }
     hc->sub.touched = on_touched;
     list_init(&hc->sub.link);
+    hc->sub_sessions.touched = on_sessions_touched;
+    list_init(&hc->sub_sessions.link);
     rc = reg_watch_add(reg_reader_watch(hc->reader), &hc->sub, REG_W_AGENT, hc->node);
+    if (rc == 0) {
+        rc = reg_watch_add(reg_reader_watch(hc->reader), &hc->sub_sessions, REG_W_SESSIONS,
+                           slice_of(NULL, 0));
+    }
     if (rc != 0) {
         rc = err_set(e, rc, "watch: %s", err_text(rc));
         goto err_after_reader;
     }
+    hc_sessions_init(hc);
     hc_timer_init(&hc->follow, hc_on_follow);
     hc_timer_init(&hc->retry, hc_on_retry);
     hc_timer_init(&hc->reap, hc_on_reap);
@@ -219,6 +234,7 @@ static int thread_init(struct hc *hc, struct errmsg *e)
     return 0;
 
 err_after_reader:
+    reg_watch_remove(reg_reader_watch(hc->reader), &hc->sub);
     reg_reader_close(hc->reader);
 err_after_async:
     uv_close((uv_handle_t *)&hc->async, NULL);
@@ -231,6 +247,7 @@ static void thread_fini(struct hc *hc)
 {
     hc_runs_free(hc);
     reg_watch_remove(reg_reader_watch(hc->reader), &hc->sub);
+    reg_watch_remove(reg_reader_watch(hc->reader), &hc->sub_sessions);
     reg_reader_close(hc->reader);
     uv_close((uv_handle_t *)&hc->async, NULL);
     hc_loop_fini(&hc->loop);
@@ -246,6 +263,7 @@ static void *thread_main(void *arg)
     bool started = hc->start_status == 0;
     if (started) {
         hc_touched(hc);
+        hc_sessions_touched(hc);
     }
     (void)sem_post(&hc->started); /* cannot overflow */
     if (!started) {

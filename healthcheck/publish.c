@@ -298,6 +298,19 @@ void hc_proposals_next(struct hc *hc)
     }
 }
 
+/* ---- sessions that ran out ---- */
+
+void hc_end_session(struct hc *hc, struct slice id)
+{
+    struct hc_proposal *p = hc->n_proposals < HC_PROPOSALS_MAX ? proposal_new(hc) : NULL;
+    if (p == NULL) {
+        return; /* the lease asks again */
+    }
+    const struct reg_session_op cmd = {.verb = REG_SESSION_DESTROY, .session.id = id};
+    reg_command_session(&p->rp.cmd, &cmd);
+    (void)propose(hc, p); /* likewise */
+}
+
 /* ---- services that are critical for too long ---- */
 
 static void reap(struct hc_check *c)

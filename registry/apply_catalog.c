@@ -70,6 +70,7 @@ static void delete_check(struct reg *r, struct slice node, struct slice id)
         rows_drop_check(r, &c);
         announce_check(r, &c);
         index_touch(r, REG_W_AGENT, node);
+        sessions_end_of_check(r, c.node, c.check_id);
     }
     buf_fini(&keep);
 }
@@ -134,6 +135,7 @@ static void delete_node(struct reg *r, struct slice name)
         while (rd_left(&it) > 0) {
             delete_check(r, n.name, rd_bytes(&it));
         }
+        sessions_end_of_node(r, n.name);
         rows_drop_node(r, &n);
         index_bump(r, REG_W_NODES, none);
         index_drop(r, REG_W_NODE, name);
@@ -304,6 +306,9 @@ static void write_check(struct reg *r, const struct reg_check *c, const struct r
     }
     if (was == NULL || !definition_same(c, was)) {
         index_touch(r, REG_W_AGENT, c->node);
+    }
+    if (reg_status_of(c->status) == REG_CRITICAL) {
+        sessions_end_of_check(r, c->node, c->check_id);
     }
 }
 

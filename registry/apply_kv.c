@@ -30,28 +30,113 @@ static void announce(struct reg *r, struct slice key)
     index_touch_key(r, key);
 }
 
-static void set(struct reg *r, const struct reg_kv_op *c, bool had, const struct reg_kv *was)
+/* Store @e; @e->key is not in the map. */
+static void put(struct reg *r, const struct reg_kv *e)
 {
-    struct reg_kv e = {.key = c->key,
-                       .value = c->value,
-                       .flags = c->flags,
-                       .create_index = r->state.index,
-                       .modify_index = r->state.index};
+    struct key k;
+    key_kv(&k, e->key);
+    buf_reset(&r->scratch);
+    reg_kv_encode(&r->scratch, e);
+    stored_must(buf_ok(&r->scratch) ? 0 : E_NOMEM, "record");
+    struct slice key = e->key;
+    tx_put(r->tx, T_KV, key_slice(&k), buf_slice(&r->scratch));
+    announce(r, key);
+}
+
+static struct reg_kv entry_of(const struct reg *r, const struct reg_kv_op *c)
+{
+    return (struct reg_kv){.key = c->key,
+                           .value = c->value,
+                           .flags = c->flags,
+                           .create_index = r->state.index,
+                           .modify_index = r->state.index};
+}
+
+/* Store @e over @was, unless that is the same already. */
+static void put_over(struct reg *r, struct reg_kv *e, bool had, const struct reg_kv *was)
+{
     if (had) {
-        if (was->flags == e.flags && slice_eq(was->value, e.value)) {
+        if (was->flags == e->flags && was->lock_index == e->lock_index &&
+            slice_eq(was->session, e->session) && slice_eq(was->value, e->value)) {
             return;
         }
-        e.create_index = was->create_index;
+        e->create_index = was->create_index;
+    }
+    put(r, e);
+}
+
+static void set(struct reg *r, const struct reg_kv_op *c, bool had, const struct reg_kv *was)
+{
+    struct reg_kv e = entry_of(r, c);
+    if (had) {
         e.session = was->session; /* a plain PUT keeps the lock's holder but not its count */
     }
-    struct key k;
-    key_kv(&k, c->key);
-    buf_reset(&r->scratch);
-    reg_kv_encode(&r->scratch, &e);
-    stored_must(buf_ok(&r->scratch) ? 0 : E_NOMEM, "record");
-    tx_put(r->tx, T_KV, key_slice(&k), buf_slice(&r->scratch));
-    announce(r, c->key);
+    put_over(r, &e, had, was);
 }
+
+/* ---- locks (consul-surface.md 4.2) ---- */
+
+static bool session_given(const struct reg_kv_op *c, struct reg_result *out)
+{
+    if (c->session.len == 0) {
+        result_fail(out, E_INVAL, "missing session");
+    }
+    return c->session.len > 0;
+}
+
+static void lock(struct reg *r,
+                 const struct reg_kv_op *c,
+                 bool had,
+                 const struct reg_kv *was,
+                 struct reg_result *out)
+{
+    if (lock_is_delayed(r, c->key)) { /* Consul asks this before it looks at the session */
+        out->ok = false;
+        return;
+    }
+    if (!session_given(c, out) || !reg_session_id_ok(c->session, out)) {
+        return;
+    }
+    if (!session_exists(r, c->session)) {
+        result_fail(out, E_NOTFOUND, "invalid session \"%.*s\"", (int)c->session.len, c->session.p);
+        return;
+    }
+    struct reg_kv e = entry_of(r, c);
+    e.session = c->session;
+    e.lock_index = 1;
+    bool held = had && was->session.len > 0;
+    if (held && !slice_ieq(was->session, c->session)) {
+        out->ok = false;
+        return;
+    }
+    if (had) {
+        e.lock_index = was->lock_index + (held ? 0 : 1);
+    }
+    put_over(r, &e, had, was);
+    if (!held) {
+        session_hold(r, c->session, c->key);
+    }
+}
+
+static void unlock(struct reg *r,
+                   const struct reg_kv_op *c,
+                   bool had,
+                   const struct reg_kv *was,
+                   struct reg_result *out)
+{
+    if (!session_given(c, out)) {
+        return;
+    }
+    out->ok = had && slice_ieq(was->session, c->session);
+    if (out->ok) {
+        struct reg_kv e = entry_of(r, c);
+        e.lock_index = was->lock_index;
+        put_over(r, &e, had, was);
+        session_unhold(r, c->session, c->key);
+    }
+}
+
+/* ---- deleting ---- */
 
 /* Row of T_TOMB_ORDER: big endian, so that the oldest comes first. */
 static struct slice order_key(char p[12], uint64_t index, uint32_t seq)
@@ -70,10 +155,15 @@ static void delete_one(struct reg *r, struct slice key)
 {
     struct key k;
     char order[12];
-    key_kv(&k, key);
-    if (!tx_del(r->tx, T_KV, key_slice(&k))) {
+    struct reg_kv was;
+    if (!find(r, key, &was)) {
         return;
     }
+    if (was.session.len > 0) {
+        session_unhold(r, was.session, key);
+    }
+    key_kv(&k, key);
+    (void)tx_del(r->tx, T_KV, key_slice(&k)); /* it was found */
     buf_reset(&r->scratch);
     buf_put_u64(&r->scratch, r->state.index);
     buf_put_bytes(&r->scratch, key);
@@ -125,6 +215,22 @@ static void delete_tree(struct reg *r, struct slice prefix)
     buf_fini(&keys);
 }
 
+void kv_invalidate(struct reg *r, struct slice key, struct slice id, bool delete_it)
+{
+    struct reg_kv e;
+    if (!find(r, key, &e) || !slice_ieq(e.session, id)) {
+        return;
+    }
+    if (delete_it) {
+        delete_one(r, key);
+        return;
+    }
+    e.key = key;
+    e.session = none;
+    e.modify_index = r->state.index;
+    put(r, &e);
+}
+
 void apply_kv(struct reg *r, const struct reg_kv_op *c, struct reg_result *out)
 {
     struct reg_kv was;
@@ -150,6 +256,12 @@ void apply_kv(struct reg *r, const struct reg_kv_op *c, struct reg_result *out)
             return;
         case REG_KV_DELETE_TREE:
             delete_tree(r, c->key);
+            return;
+        case REG_KV_LOCK:
+            lock(r, c, had, &was, out);
+            return;
+        case REG_KV_UNLOCK:
+            unlock(r, c, had, &was, out);
             return;
     }
     result_fail(out, E_PROTO, "unknown KV verb %u", (unsigned)c->verb);
@@ -195,4 +307,5 @@ void apply_reap(struct reg *r)
 {
     for (int i = 0; i < REAP_AT_ONCE && reap_one(r); i++) {
     }
+    lock_delays_reap(r);
 }

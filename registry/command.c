@@ -83,6 +83,11 @@ void reg_command_check_status(struct buf *b, const struct reg_check_status *c)
     end(b, at);
 }
 
+static bool has_session(const struct reg_kv_op *c)
+{
+    return c->verb == REG_KV_LOCK || c->verb == REG_KV_UNLOCK;
+}
+
 void reg_command_kv(struct buf *b, const struct reg_kv_op *c)
 {
     size_t at = begin(b, REG_CMD_KV);
@@ -91,6 +96,20 @@ void reg_command_kv(struct buf *b, const struct reg_kv_op *c)
     buf_put_u64(b, c->flags);
     buf_put_u64(b, c->index);
     buf_put_bytes(b, c->value);
+    if (has_session(c)) { /* older verbs have no such field */
+        buf_put_bytes(b, c->session);
+    }
+    end(b, at);
+}
+
+void reg_command_session(struct buf *b, const struct reg_session_op *c)
+{
+    size_t at = begin(b, REG_CMD_SESSION);
+    buf_put_u8(b, c->verb);
+    size_t mark = b->len;
+    buf_put_u32(b, 0);
+    reg_session_encode(b, &c->session);
+    put_u32_at(b, mark, (uint32_t)(b->len - mark - 4));
     end(b, at);
 }
 
@@ -199,5 +218,17 @@ int reg_kv_op_decode(struct slice body, struct reg_kv_op *c)
     c->flags = rd_u64(&r);
     c->index = rd_u64(&r);
     c->value = rd_bytes(&r);
+    c->session = has_session(c) ? rd_bytes(&r) : slice_of(NULL, 0);
+    return rd_done(&r) ? 0 : E_CORRUPT;
+}
+
+int reg_session_op_decode(struct slice body, struct reg_session_op *c)
+{
+    struct rd r = rd_of(body);
+    c->verb = rd_u8(&r);
+    if (reg_session_decode(rd_bytes(&r), &c->session) != 0 ||
+        !reg_list_valid(c->session.node_checks) || !reg_list_valid(c->session.service_checks)) {
+        return E_CORRUPT;
+    }
     return rd_done(&r) ? 0 : E_CORRUPT;
 }

@@ -23,7 +23,8 @@ enum reg_command_type {
     REG_CMD_REGISTER = 1, /* node, service and checks, each optional but the node's name */
     REG_CMD_DEREGISTER,   /* a node, a service instance or a check */
     REG_CMD_CHECK_STATUS, /* what a prober found */
-    REG_CMD_KV
+    REG_CMD_KV,
+    REG_CMD_SESSION /* a session begins or ends */
 };
 
 /* REG_CMD_REGISTER flags. */
@@ -64,7 +65,9 @@ enum reg_kv_verb {
     REG_KV_CAS, /* @index: the expected ModifyIndex; 0 = only if absent */
     REG_KV_DELETE,
     REG_KV_DELETE_CAS,
-    REG_KV_DELETE_TREE /* @key is the prefix */
+    REG_KV_DELETE_TREE, /* @key is the prefix */
+    REG_KV_LOCK,        /* @session takes the key, if nobody has it */
+    REG_KV_UNLOCK       /* @session, which holds the key, lets go of it */
 };
 
 struct reg_kv_op {
@@ -73,12 +76,21 @@ struct reg_kv_op {
     struct slice value;
     uint64_t flags;
     uint64_t index;
+    struct slice session; /* LOCK, UNLOCK */
+};
+
+enum reg_session_verb { REG_SESSION_CREATE = 1, REG_SESSION_DESTROY };
+
+struct reg_session_op {
+    uint8_t verb;               /* enum reg_session_verb */
+    struct reg_session session; /* DESTROY: only its id */
 };
 
 void reg_command_register(struct buf *b, const struct reg_register *c);
 void reg_command_deregister(struct buf *b, const struct reg_deregister *c);
 void reg_command_check_status(struct buf *b, const struct reg_check_status *c);
 void reg_command_kv(struct buf *b, const struct reg_kv_op *c);
+void reg_command_session(struct buf *b, const struct reg_session_op *c);
 
 /* Begin a batch in the empty buffer @b; append commands behind it; then close it, which writes the
  * count and pads with zeros to a multiple of 8 (engine.md D1). */
@@ -104,6 +116,7 @@ int reg_register_decode(struct slice body,
 int reg_deregister_decode(struct slice body, struct reg_deregister *c);
 int reg_check_status_decode(struct slice body, struct reg_check_status *c);
 int reg_kv_op_decode(struct slice body, struct reg_kv_op *c);
+int reg_session_op_decode(struct slice body, struct reg_session_op *c);
 
 /* What applying one command gave. */
 struct reg_result {
@@ -113,5 +126,8 @@ struct reg_result {
     uint64_t index; /* the registry index after the command */
     char text[256];
 };
+
+/* True when @id can be a session's; else status and Consul's text are in @out. */
+bool reg_session_id_ok(struct slice id, struct reg_result *out);
 
 #endif

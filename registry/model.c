@@ -103,6 +103,20 @@ static const struct field kv_fields[] = {
     ROW(F_SLICE, reg_kv, value),
 };
 
+static const struct field session_fields[] = {
+    ROW(F_SLICE, reg_session, id),
+    ROW(F_SLICE, reg_session, name),
+    ROW(F_SLICE, reg_session, node),
+    ROW(F_U8, reg_session, behavior),
+    ROW(F_I64, reg_session, lock_delay_ns),
+    ROW(F_SLICE, reg_session, ttl),
+    ROW(F_I64, reg_session, ttl_ns),
+    ROW(F_LIST, reg_session, node_checks),
+    ROW(F_LIST, reg_session, service_checks),
+    ROW(F_INDEX, reg_session, create_index),
+    ROW(F_INDEX, reg_session, modify_index),
+};
+
 /* Typed access to a field of a record; the tables above guarantee type and offset. */
 #define AT(type, record, f) ((type *)(void *)((char *)(record) + (f)->offset))
 #define CAT(type, record, f) ((const type *)(const void *)((const char *)(record) + (f)->offset))
@@ -226,6 +240,11 @@ void reg_kv_encode(struct buf *b, const struct reg_kv *e)
     encode(b, e, ROWS(kv_fields));
 }
 
+void reg_session_encode(struct buf *b, const struct reg_session *s)
+{
+    encode(b, s, ROWS(session_fields));
+}
+
 int reg_node_decode(struct slice s, struct reg_node *n)
 {
     return decode(s, n, ROWS(node_fields));
@@ -244,6 +263,11 @@ int reg_check_decode(struct slice s, struct reg_check *c)
 int reg_kv_decode(struct slice s, struct reg_kv *e)
 {
     return decode(s, e, ROWS(kv_fields));
+}
+
+int reg_session_decode(struct slice s, struct reg_session *out)
+{
+    return decode(s, out, ROWS(session_fields));
 }
 
 bool reg_node_same(const struct reg_node *a, const struct reg_node *b)

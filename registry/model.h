@@ -163,6 +163,25 @@ struct reg_kv {
     uint64_t modify_index;
 };
 
+/* What becomes of the keys that a session holds when it ends. */
+enum reg_session_behavior { REG_SESSION_RELEASE, REG_SESSION_DELETE };
+
+/* A session: what locks hang on. Keyed by id; lives as long as its node and checks. */
+struct reg_session {
+    struct slice id; /* uuid */
+    struct slice name;
+    struct slice node;
+    uint8_t behavior;      /* enum reg_session_behavior */
+    int64_t lock_delay_ns; /* as asked for; at most REG_LOCK_DELAY_MAX_NS of it count */
+    struct slice ttl;      /* as asked for ("15.0s"), or empty */
+    int64_t ttl_ns;        /* 0: it does not expire */
+    struct reg_list node_checks;
+    struct reg_list service_checks; /* id, namespace, id, namespace ..., or absent */
+    uint64_t create_index;
+    uint64_t modify_index;
+};
+#define REG_LOCK_DELAY_MAX_NS ((int64_t)60 * 1000000000)
+
 enum reg_status reg_status_of(struct slice text);
 
 /* Append the stored form to @b. */
@@ -170,11 +189,13 @@ void reg_node_encode(struct buf *b, const struct reg_node *n);
 void reg_service_encode(struct buf *b, const struct reg_service *s);
 void reg_check_encode(struct buf *b, const struct reg_check *c);
 void reg_kv_encode(struct buf *b, const struct reg_kv *e);
+void reg_session_encode(struct buf *b, const struct reg_session *s);
 /* Decode from @s, all of it. Return 0 or E_CORRUPT; the view points into @s. */
 int reg_node_decode(struct slice s, struct reg_node *n);
 int reg_service_decode(struct slice s, struct reg_service *out);
 int reg_check_decode(struct slice s, struct reg_check *c);
 int reg_kv_decode(struct slice s, struct reg_kv *e);
+int reg_session_decode(struct slice s, struct reg_session *out);
 
 /* True when the two differ in nothing but their indexes (Consul's IsSame: such a write does not
  * move an index). */

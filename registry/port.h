@@ -1,8 +1,8 @@
 /* The two doors through which folders that do not know each other ask for work.
  *
  * - A *proposer* takes commands to the log (raft/ implements it; api/ and healthcheck/ use it).
- * - A *prober* owns the live side of this node's checks: TTL timers and the newest outputs
- *   (healthcheck/ implements it; api/ uses it).
+ * - A *prober* owns the live side of this node's checks (TTL timers, the newest outputs) and the
+ *   leases of sessions (healthcheck/ implements it; api/ uses it).
  *
  * Both take an embedded request, own it until they are done, then push it to the `reply` queue that
  * the asker named. The asker's thread takes it from there and calls `done`. Exactly one reply for
@@ -52,13 +52,16 @@ struct reg_live_check {
 
 struct reg_probe_req {
     struct reg_reply reply;
-    enum { REG_PROBE_REQ_TTL, REG_PROBE_REQ_LIVE } op;
+    enum { REG_PROBE_REQ_TTL, REG_PROBE_REQ_LIVE, REG_PROBE_REQ_RENEW } op;
     /* TTL: set this check. Borrowed from the asker until the reply. */
     struct slice check_id;
     struct slice status; /* "passing", "warning", "critical" */
     struct slice output;
-    /* Answer. TTL: 0 once the change, if there was one, is committed; E_NOTFOUND: no such check on
-     * this node; E_INVAL: it is no TTL check; else as reg_proposal.status. */
+    struct slice
+        session; /* RENEW: the id of the session whose TTL begins anew; borrowed likewise */
+    /* Answer. RENEW: 0; E_NOTFOUND: it is gone, or just runs out. TTL: 0 once the change, if there
+     * was one, is committed; E_NOTFOUND: no such check on this node; E_INVAL: it is no TTL check;
+     * else as reg_proposal.status. */
     int code;
     /* LIVE: each check of this node with its newest status and output, in no order. The slices
      * point into @text; the asker frees @live and the buffer. */

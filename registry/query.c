@@ -96,6 +96,19 @@ bool reg_kv_find(struct reg_reader *rd, struct slice key, struct reg_kv *out)
     return true;
 }
 
+bool reg_session_find(struct reg_reader *rd, struct slice id, struct reg_session *out)
+{
+    struct key k;
+    struct slice v;
+    key_reset(&k);
+    key_name(&k, id);
+    if (!get(rd, T_SESSIONS, &k, &v)) {
+        return false;
+    }
+    stored_must(reg_session_decode(v, out), "session");
+    return true;
+}
+
 /* ---- ranges ---- */
 
 static void range(struct reg_reader *rd,
@@ -336,6 +349,28 @@ bool reg_kvs_next(struct reg_iter *it, struct reg_kv *out)
         }
     }
     return false;
+}
+
+/* ---- sessions ---- */
+
+void reg_sessions(struct reg_reader *rd, struct reg_iter *it)
+{
+    range_all(rd, it, T_SESSIONS);
+}
+
+void reg_node_sessions(struct reg_reader *rd, struct reg_iter *it, struct slice node)
+{
+    range_name(rd, it, T_SESSION_BY_NODE, node);
+}
+
+bool reg_sessions_next(struct reg_iter *it, struct reg_session *out)
+{
+    struct slice v;
+    if (!step_record(it, T_SESSIONS, &v)) {
+        return false;
+    }
+    stored_must(reg_session_decode(v, out), "session");
+    return true;
 }
 
 /* ---- indexes ---- */

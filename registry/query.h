@@ -24,6 +24,9 @@ bool reg_check_find(struct reg_reader *rd,
                     struct reg_check *out);
 bool reg_kv_find(struct reg_reader *rd, struct slice key, struct reg_kv *out);
 
+/* @id in any case. */
+bool reg_session_find(struct reg_reader *rd, struct slice id, struct reg_session *out);
+
 enum { REG_KEY_MAX = 511 }; /* LMDB's limit on stored keys */
 
 /* A range in progress; the fields are private. Close it with reg_iter_end(), also after it ran
@@ -74,6 +77,11 @@ bool reg_checks_next(struct reg_iter *it, struct reg_check *out);
  * may be empty) so that a long scan can be resumed in a later bracket. */
 void reg_kvs(struct reg_reader *rd, struct reg_iter *it, struct slice prefix, struct slice after);
 bool reg_kvs_next(struct reg_iter *it, struct reg_kv *out);
+
+/* All sessions, by id; those of a node. */
+void reg_sessions(struct reg_reader *rd, struct reg_iter *it);
+void reg_node_sessions(struct reg_reader *rd, struct reg_iter *it, struct slice node);
+bool reg_sessions_next(struct reg_iter *it, struct reg_session *out);
 
 /* Index of a table-wide or named resource; @name as for reg_watch_key(). REG_W_KEY: the entry's
  * ModifyIndex, or for an absent key the index of the KV table. REG_W_PREFIX: the highest index

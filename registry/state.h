@@ -11,7 +11,7 @@
 #include "registry/store.h"
 #include "registry/tables.h"
 
-enum { WATCH_KINDS = REG_W_PREFIX + 1 };
+enum { WATCH_KINDS = REG_W_SESSIONS + 1 };
 
 /* The row "state" of T_META, little endian, in this order behind a u32 schema. */
 struct state {
@@ -57,14 +57,33 @@ uint64_t index_get(struct tx *tx,
                    enum reg_watch_kind kind,
                    struct slice name);
 
-/* ---- apply_catalog.c, apply_kv.c: one command each; @out is zeroed, ok = true ---- */
+/* ---- apply_catalog.c, apply_kv.c, apply_session.c: one command each; @out is zeroed, ok = true
+ * ---- */
 
 void apply_register(struct reg *r, const struct reg_register *c, struct reg_result *out);
 void apply_deregister(struct reg *r, const struct reg_deregister *c, struct reg_result *out);
 void apply_check_status(struct reg *r, const struct reg_check_status *c, struct reg_result *out);
 void apply_kv(struct reg *r, const struct reg_kv_op *c, struct reg_result *out);
+void apply_session(struct reg *r, const struct reg_session_op *c, struct reg_result *out);
 /* Forget tombstones older than 15 minutes by the batch's clock; bounded work. */
 void apply_reap(struct reg *r);
+
+/* ---- what sessions need of keys (apply_kv.c) and catalog and keys of sessions ---- */
+
+/* The session @id, which held @key, has ended: release or delete the key. Neither is in the map. */
+void kv_invalidate(struct reg *r, struct slice key, struct slice id, bool delete_it);
+/* A session linked to this check, or living on this node, has to end. */
+void sessions_end_of_check(struct reg *r, struct slice node, struct slice check_id);
+void sessions_end_of_node(struct reg *r, struct slice node);
+/* False when there is none, or @id is not well-formed. */
+bool session_exists(struct reg *r, struct slice id);
+/* Note that the session @id holds @key, or does not any more. @key is not in the map. */
+void session_hold(struct reg *r, struct slice id, struct slice key);
+void session_unhold(struct reg *r, struct slice id, struct slice key);
+/* @key cannot be locked yet, by the clock of the batch. */
+bool lock_is_delayed(struct reg *r, struct slice key);
+/* Forget lock delays that are over; bounded work. */
+void lock_delays_reap(struct reg *r);
 
 /* A refusal in Consul's words. */
 void result_fail(struct reg_result *out, int status, const char *fmt, ...)

@@ -43,7 +43,8 @@ int state_decode(struct slice raw, struct state *s)
     s->raft_index = rd_u64(&r);
     s->raft_term = rd_u64(&r);
     s->index = rd_u64(&r);
-    for (int i = 0; i < WATCH_KINDS; i++) {
+    /* A row of an older version ends with the kinds that there were. */
+    for (int i = 0; i < WATCH_KINDS && rd_left(&r) > 0; i++) {
         s->wide[i] = rd_u64(&r);
         s->gone[i] = rd_u64(&r);
     }
@@ -176,6 +177,7 @@ static int apply_command(struct reg *r, uint8_t type, struct slice body, struct 
         struct reg_deregister dereg;
         struct reg_check_status status;
         struct reg_kv_op kv;
+        struct reg_session_op session;
     } c;
     int rc;
     switch ((enum reg_command_type)type) {
@@ -204,6 +206,12 @@ static int apply_command(struct reg *r, uint8_t type, struct slice body, struct 
             rc = reg_kv_op_decode(body, &c.kv);
             if (rc == 0) {
                 apply_kv(r, &c.kv, out);
+            }
+            return rc;
+        case REG_CMD_SESSION:
+            rc = reg_session_op_decode(body, &c.session);
+            if (rc == 0) {
+                apply_session(r, &c.session, out);
             }
             return rc;
     }

@@ -29,6 +29,12 @@ enum table {
     T_KV,            /* KV key -> kv record */
     T_TOMBS,         /* KV key -> u64 index, i64 wall_ns, the full key */
     T_TOMB_ORDER,    /* BE u64 index, BE u32 sequence -> KV key in T_TOMBS */
+    T_SESSIONS,      /* uuid -> session record */
+    T_SESSION_BY_NODE,  /* node, uuid -> key in T_SESSIONS */
+    T_SESSION_BY_CHECK, /* node, check id, uuid -> key in T_SESSIONS */
+    T_HELD,             /* uuid, KV key -> the full KV key that the session holds */
+    T_DELAYS,           /* KV key -> i64 wall_ns before which nobody can lock it */
+    T_DELAY_ORDER,      /* BE u64 wall_ns, index, BE u32 sequence -> KV key in T_DELAYS */
     TABLE_COUNT
 };
 

@@ -24,8 +24,10 @@ struct tx {
 };
 
 static const char *const table_names[TABLE_COUNT] = {
-    "meta",   "index",       "service_index", "nodes",    "node_ids", "services", "by_name",
-    "checks", "by_instance", "by_service",    "by_state", "kv",       "tombs",    "tomb_order",
+    "meta",    "index",       "service_index", "nodes",           "node_ids",         "services",
+    "by_name", "checks",      "by_instance",   "by_service",      "by_state",         "kv",
+    "tombs",   "tomb_order",  "sessions",      "session_by_node", "session_by_check", "held",
+    "delays",  "delay_order",
 };
 
 static int code_of(int rc)
@@ -64,6 +66,9 @@ static int open_tables(struct tables *t, bool read_only)
     }
     for (int i = 0; i < TABLE_COUNT && rc == 0; i++) {
         rc = mdb_dbi_open(txn, table_names[i], read_only ? 0 : MDB_CREATE, &t->dbi[i]);
+        if (rc == MDB_NOTFOUND) { /* only read, and of a version that had fewer tables */
+            rc = 0;
+        }
     }
     if (rc != 0) {
         mdb_txn_abort(txn);

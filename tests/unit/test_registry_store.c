@@ -63,7 +63,7 @@ static bool has_value(const char *key, const char *value)
 static void an_empty_store_has_index_one_everywhere(void **state)
 {
     (void)state;
-    for (int kind = REG_W_NODES; kind <= REG_W_PREFIX; kind++) {
+    for (int kind = REG_W_NODES; kind <= REG_W_SESSIONS; kind++) {
         assert_int_equal(index_of((enum reg_watch_kind)kind, "x"), 1);
     }
     assert_int_equal(reg_published_index(S.reg), 1);
