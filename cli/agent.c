@@ -26,7 +26,7 @@ struct agent_values {
     bool dev;
     struct flag_list config; /* files and directories in the order given */
     const char *config_format;
-    const char *hcl;
+    struct flag_list hcl;
     struct flag_notes notes; /* flags that stand for configuration keys */
 };
 
@@ -117,13 +117,13 @@ static const struct flag agent_flags[] = {
      "Try-out mode: one server, data in a temporary directory that is removed at the end, nothing "
      "synced to disk, every setting with a default."},
     {"config-file", FLAG_LIST, offsetof(struct agent_values, config), "path",
-     "JSON file to read; may be repeated, later ones win."},
+     "JSON or HCL file to read; may be repeated, later ones win."},
     {"config-dir", FLAG_LIST, offsetof(struct agent_values, config), "path",
-     "Directory whose .json files are read in the order of their names; may be repeated."},
-    {"config-format", FLAG_STRING, offsetof(struct agent_values, config_format), "json",
-     "Read every file as this, whatever its name."},
-    {"hcl", FLAG_STRING, offsetof(struct agent_values, hcl), "text",
-     "A piece of HCL configuration (not supported yet)."},
+     "Directory whose .json and .hcl files are read in the order of their names; may be repeated."},
+    {"config-format", FLAG_STRING, offsetof(struct agent_values, config_format), "format",
+     "Read every file as this, hcl or json, whatever its name."},
+    {"hcl", FLAG_LIST, offsetof(struct agent_values, hcl), "text",
+     "A piece of HCL configuration; may be repeated, wins over everything else."},
     AGENT_FLAGS(NOTE_ROW){NULL, FLAG_BOOL, 0, NULL, NULL},
 };
 
@@ -142,13 +142,10 @@ static const char *key_of_flag(const char *flag)
     return flag; /* unreachable: both tables come from one list */
 }
 
-/* Defaults, then files, then flags. @c is for config_fini() also on errors. */
+/* Defaults, then files, then flags, then -hcl. @c is for config_fini() also on errors. */
 static int load(struct config *c, const struct agent_values *v, struct errmsg *e)
 {
     config_init(c, v->dev);
-    if (v->hcl != NULL) {
-        return err_set(e, E_UNSUPPORTED, "-hcl: HCL configuration is not supported yet");
-    }
     const char *format = v->config_format == NULL ? "" : v->config_format;
     if (format[0] != '\0' && strcmp(format, "json") != 0 && strcmp(format, "hcl") != 0) {
         return err_set(e, E_INVAL, "-config-format: '%s' is not json or hcl", format);
@@ -162,6 +159,9 @@ static int load(struct config *c, const struct agent_values *v, struct errmsg *e
         char origin[64];
         (void)snprintf(origin, sizeof origin, "-%s", n->flag); /* names are short literals */
         rc = config_set_text(c, key_of_flag(n->flag), n->value, origin, e);
+    }
+    for (size_t i = 0; rc == 0 && i < v->hcl.n; i++) {
+        rc = config_load_hcl(c, slice_str(v->hcl.items[i]), "-hcl", e);
     }
     return rc == 0 ? config_finish(c, e) : rc;
 }
@@ -446,8 +446,8 @@ struct validate_values {
 static const struct flag validate_flags[] = {
     {"quiet", FLAG_BOOL, offsetof(struct validate_values, quiet), NULL,
      "Print nothing when the configuration is valid."},
-    {"config-format", FLAG_STRING, offsetof(struct validate_values, config_format), "json",
-     "Read every file as this, whatever its name."},
+    {"config-format", FLAG_STRING, offsetof(struct validate_values, config_format), "format",
+     "Read every file as this, hcl or json, whatever its name."},
     {NULL, FLAG_BOOL, 0, NULL, NULL},
 };
 

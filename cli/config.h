@@ -16,6 +16,7 @@
 
 #include "base/err.h"
 #include "base/log.h"
+#include "base/slice.h"
 
 struct config_pair {
     const char *key;
@@ -117,8 +118,8 @@ struct config {
 void config_init(struct config *c, bool dev);
 void config_fini(struct config *c);
 
-/* Read one JSON file. @format is "" (go by the suffix), "json" or "hcl".
- * E_INVAL, E_UNSUPPORTED (HCL), E_NOTFOUND and the like: @e names file and key. */
+/* Read one file. @format is "" (go by the suffix), "json" or "hcl".
+ * E_INVAL, E_UNSUPPORTED, E_NOTFOUND and the like: @e names file, line and key. */
 int config_load_file(struct config *c, const char *path, const char *format, struct errmsg *e);
 /* Read the .json and .hcl files of a directory in the order of their names, or one file. */
 int config_load_path(struct config *c, const char *path, const char *format, struct errmsg *e);
@@ -128,6 +129,8 @@ int config_load_text(struct config *c,
                      size_t len,
                      const char *origin,
                      struct errmsg *e);
+/* Take HCL text, likewise. */
+int config_load_hcl(struct config *c, struct slice text, const char *origin, struct errmsg *e);
 /* Set the scalar, list or map item @key from a flag's text; @origin names the flag in messages. */
 int config_set_text(struct config *c,
                     const char *key,
