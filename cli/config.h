@@ -17,6 +17,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "base/slice.h"
+#include "cli/definitions.h"
 
 struct config_pair {
     const char *key;
@@ -75,9 +76,9 @@ struct config {
     const char *log_file;
     const char *pid_file;
 
-    int64_t raft_multiplier; /* 0: our own defaults */
+    int64_t raft_multiplier;         /* 0: our own defaults */
     int64_t raft_snapshot_threshold; /* log entries between checkpoints; 0: the default */
-    int64_t serving_threads; /* 0: one for each core */
+    int64_t serving_threads;         /* 0: one for each core */
 
     int64_t default_query_time_ns;
     int64_t max_query_time_ns;
@@ -106,6 +107,8 @@ struct config {
 
     bool acl_enabled;
     const char *encrypt;
+
+    struct definitions definitions; /* services and checks */
 
     /* What was set but does nothing yet: one entry for each key, for the log. */
     struct config_list notes;

@@ -26,10 +26,6 @@
         path, CONFIG_ANY, CONFIG_REFUSED, 0, text \
     }
 
-static const char definitions[] =
-    "service definitions in files are not supported yet; register through the HTTP API or with "
-    "`rollcall services register`";
-
 static const char no_tls[] =
     "TLS is not available yet; to serve plain HTTP knowingly, leave this key out";
 
@@ -287,10 +283,10 @@ const struct config_key config_keys[] = {
     LATER("auto_reload_config", BOOL),
 
     /* Definitions. */
-    REFUSED("service", definitions),
-    REFUSED("services", definitions),
-    REFUSED("check", definitions),
-    REFUSED("checks", definitions),
+    USED("service", SERVICES, definitions),
+    USED("services", SERVICES, definitions),
+    USED("check", CHECKS, definitions),
+    USED("checks", CHECKS, definitions),
     REFUSED("watches", "watches in files are not supported yet"),
     REFUSED("watch", "watches in files are not supported yet"),
 

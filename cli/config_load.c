@@ -61,6 +61,13 @@ int place_wrong_type(const struct place *p, const char *path, const char *wanted
     return place_refuse(p, path, "%s: expected %s, got %s", path, wanted, type_name(v));
 }
 
+int place_unknown_key(const struct place *p, const char *path, const char *best)
+{
+    return best == NULL
+               ? place_refuse(p, path, "invalid config key %s", path)
+               : place_refuse(p, path, "invalid config key %s (did you mean %s?)", path, best);
+}
+
 static int too_many(const struct place *p, const char *path, int rc)
 {
     return rc == 0 ? 0
@@ -238,6 +245,8 @@ static int read_value(const struct place *p, const struct config_key *k, json_t 
             return read_map(p, k->path, v, at != NULL ? at : &unused.map);
         case CONFIG_TTLS:
             return read_ttls(p, k->path, v, at != NULL ? at : &unused.ttls);
+        case CONFIG_SERVICES: /* see place_value() */
+        case CONFIG_CHECKS:
         case CONFIG_OBJECT:
         case CONFIG_ANY:
             return 0;
@@ -251,10 +260,7 @@ static int unknown_key(const struct place *p, const char *path)
     for (size_t i = 0; i < config_keys_count; i++) {
         suggest_try(&s, config_keys[i].path);
     }
-    if (s.best == NULL) {
-        return place_refuse(p, path, "invalid config key %s", path);
-    }
-    return place_refuse(p, path, "invalid config key %s (did you mean %s?)", path, s.best);
+    return place_unknown_key(p, path, s.best);
 }
 
 static int place_object(const struct place *p, const char *prefix, json_t *object, unsigned depth);
@@ -302,6 +308,9 @@ static int place_value(const struct place *p, const char *path, json_t *v, unsig
         if (rc != 0) {
             return rc;
         }
+    }
+    if (k->type == CONFIG_SERVICES || k->type == CONFIG_CHECKS) {
+        return definitions_add(p, k->path, v, k->type == CONFIG_SERVICES);
     }
     void *at = k->effect == CONFIG_USED ? (char *)p->c + k->at : NULL;
     return read_value(p, k, v, at);

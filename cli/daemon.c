@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "cli/definitions_sync.h"
 #include "cli/self.h"
 #include "cli/serve.h"
 #include "cli/stats.h"
@@ -269,6 +270,7 @@ int daemon_start(struct daemon **out,
     if (rc == 0) {
         const struct self self = {c, id->node_id, id->address};
         rc = self_register(&self, d->store, repl_proposer(d->repl), e);
+        rc = rc == 0 ? definitions_sync(c, c->node_name, d->store, repl_proposer(d->repl), e) : rc;
     }
     rc = rc == 0 ? serve_start(d->serve, e) : rc;
     if (rc != 0) {

@@ -107,9 +107,6 @@ static void values_that_cannot_work_are_refused(void **state)
          "acl.enabled: ACLs are not available yet; remove it to run without access control"},
         {"{\"http_config\": {\"block_endpoints\": [\"/v1/kv\"]}}",
          "http_config.block_endpoints is not supported yet"},
-        {"{\"services\": [{\"name\": \"web\"}]}",
-         "f.json: services: service definitions in files are not supported yet; register through "
-         "the HTTP API or with `rollcall services register`"},
         {"{\"node_meta\": {\"a b\": \"c\"}}",
          "node_meta invalid: Couldn't load metadata pair ('a b', 'c'): Key contains invalid "
          "characters"},
