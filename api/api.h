@@ -71,6 +71,7 @@ struct api_server {
                   void (*each)(void *to, const char *section, const char *key, const char *value),
                   void *to);
     void (*leave)(void *arg); /* PUT agent/leave: end the process in an orderly way */
+    void (*reload)(void *arg); /* read the configuration again, soon; returns at once */
     void *arg;
 };
 

@@ -1,7 +1,8 @@
 /* The command `agent`: flags to configuration, then the parts in their order, then signals.
  *
  * Signals are blocked before any thread starts and taken by the main thread alone: TERM and INT
- * stop in order, a second one at once; HUP reads the configuration again for the log level. */
+ * stop in order, a second one at once; HUP reads the configuration again for what can change while
+ * running. */
 #include <errno.h>
 #include <fcntl.h>
 #include <malloc.h>
@@ -307,19 +308,20 @@ static void arm_second_signal(const sigset_t *set)
     (void)alarm(STOP_SECONDS);
 }
 
-/* HUP: only the log level can change without a restart yet. */
-static void reload(const struct agent_values *v)
+/* HUP: log level, node metadata, services and checks change without a restart. */
+static void reload(const struct agent_values *v, struct daemon *d)
 {
     struct config c;
     struct errmsg e;
     enum log_level level;
     notify("RELOADING=1");
-    if (load(&c, v, &e) != 0 || config_log_level(&c, &level, &e) != 0) {
-        log_error("agent", "Failed to reload the configuration; the old one stays: error=%s",
-                  e.text);
+    if (load(&c, v, &e) != 0 || config_log_level(&c, &level, &e) != 0 ||
+        daemon_reload(d, &c, &e) != 0) {
+        log_error("agent", "Failed to reload the configuration: error=%s", e.text);
     } else {
         log_set_level(level);
-        log_info("agent", "Configuration reloaded: log_level=%s", c.log_level);
+        log_info("agent", "Configuration reloaded: log_level=%s definitions=%zu", c.log_level,
+                 c.definitions.n);
     }
     config_fini(&c);
     notify("READY=1");
@@ -330,13 +332,19 @@ static void leave(void)
     (void)kill(getpid(), SIGTERM); /* taken by the main thread, in wait_for_end() */
 }
 
-static void wait_for_end(const struct agent_values *v, const sigset_t *set)
+/* As HUP, from any thread. */
+static void ask_reload(void)
+{
+    (void)kill(getpid(), SIGHUP); /* as above */
+}
+
+static void wait_for_end(const struct agent_values *v, struct daemon *d, const sigset_t *set)
 {
     for (;;) {
         int sig = 0;
         if (sigwait(set, &sig) != 0 || sig == SIGHUP) {
             if (sig == SIGHUP) {
-                reload(v);
+                reload(v, d);
             }
             continue;
         }
@@ -365,7 +373,7 @@ static int serve(const struct agent_values *v,
     (void)sigaddset(&set, SIGHUP);
     (void)pthread_sigmask(SIG_BLOCK, &set, NULL);
     print_banner(c, &id);
-    rc = daemon_start(&d, c, dir, &id, leave, e);
+    rc = daemon_start(&d, c, dir, &id, leave, ask_reload, e);
     if (rc != 0) {
         return rc;
     }
@@ -376,7 +384,7 @@ static int serve(const struct agent_values *v,
         if (c->dev) {
             print_hints(c, &id);
         }
-        wait_for_end(v, &set);
+        wait_for_end(v, d, &set);
         notify("STOPPING=1");
     }
     arm_second_signal(&set);
