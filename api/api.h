@@ -17,6 +17,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "api/access.h"
 #include "base/buf.h"
 #include "registry/port.h"
 #include "registry/query.h"
@@ -61,6 +62,7 @@ struct api_server {
     int64_t wait_default_ns; /* 300 s */
     int64_t wait_max_ns;     /* 600 s */
     int32_t output_max;      /* 4096 */
+    const struct api_access *access; /* NULL: everybody may ask everything */
     struct reg *store;
     struct reg_proposer *proposer;
     struct reg_prober *prober; /* may be NULL in tests */

@@ -12,6 +12,7 @@
 
 #include "base/rand.h"
 #include "cli/config_load.h"
+#include "cli/http_access.h"
 #include "registry/command.h"
 
 #define SECOND INT64_C(1000000000)
@@ -386,12 +387,6 @@ static int finish_safety(const struct config *c, struct errmsg *e)
                        "acl.enabled: ACLs are not available yet; remove it to run without access "
                        "control");
     }
-    if (c->http_block_endpoints.n > 0) {
-        return err_set(e, E_UNSUPPORTED, "http_config.block_endpoints is not supported yet");
-    }
-    if (c->http_allow_write_from.n > 0) {
-        return err_set(e, E_UNSUPPORTED, "http_config.allow_write_http_from is not supported yet");
-    }
     return 0;
 }
 
@@ -434,6 +429,7 @@ int config_finish(struct config *c, struct errmsg *e)
     rc = rc == 0 ? finish_meta(c, e) : rc;
     rc = rc == 0 ? finish_ports(c, e) : rc;
     rc = rc == 0 ? finish_limits(c, e) : rc;
+    rc = rc == 0 ? http_access_finish(c, e) : rc;
     rc = rc == 0 ? definitions_finish(c, e) : rc;
     if (rc == 0) {
         finish_notes(c);

@@ -14,6 +14,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "api/access.h"
 #include "base/err.h"
 #include "base/log.h"
 #include "base/slice.h"
@@ -87,6 +88,9 @@ struct config {
     int64_t http_header_max;
     struct config_list http_block_endpoints;
     struct config_list http_allow_write_from;
+    struct config_map http_response_headers;
+    struct api_access http_access; /* the three above, after config_finish() */
+    bool translate_wan_addrs;
 
     bool enable_script_checks;
     bool enable_local_script_checks;

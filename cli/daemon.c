@@ -166,6 +166,7 @@ static void fill_server(struct daemon *d)
         .wait_default_ns = c->default_query_time_ns,
         .wait_max_ns = c->max_query_time_ns,
         .output_max = (int32_t)c->check_output_max,
+        .access = &c->http_access,
         .store = d->store,
         .proposer = repl_proposer(d->repl),
         .leadership = stats_leadership,

@@ -105,8 +105,15 @@ static void values_that_cannot_work_are_refused(void **state)
          "\"10.0.0.2\")"},
         {"{\"acl\": {\"enabled\": true}}",
          "acl.enabled: ACLs are not available yet; remove it to run without access control"},
-        {"{\"http_config\": {\"block_endpoints\": [\"/v1/kv\"]}}",
-         "http_config.block_endpoints is not supported yet"},
+        {"{\"http_config\": {\"allow_write_http_from\": [\"10.0.0.1\"]}}",
+         "http_config.allow_write_http_from: \"10.0.0.1\" is no network (write for example "
+         "\"10.0.0.0/8\")"},
+        {"{\"http_config\": {\"response_headers\": {\"a b\": \"c\"}}}",
+         "http_config.response_headers: \"a b\" is no valid header"},
+        {"{\"http_config\": {\"response_headers\": {\"X-A\": \"c\\r\\nX-B: d\"}}}",
+         "http_config.response_headers: \"X-A\" is no valid header"},
+        {"{\"http_config\": {\"response_headers\": {\"content-length\": \"5\"}}}",
+         "http_config.response_headers: content-length cannot be set"},
         {"{\"node_meta\": {\"a b\": \"c\"}}",
          "node_meta invalid: Couldn't load metadata pair ('a b', 'c'): Key contains invalid "
          "characters"},
