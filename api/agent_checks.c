@@ -21,7 +21,7 @@ static unsigned render_own(struct api_req *r,
     reg_read_begin(r->reader);
     reg_node_checks(r->reader, &it, handler_node(r));
     while (reg_checks_next(&it, &c)) {
-        if (c.origin != REG_ORIGIN_AGENT) {
+        if (!reg_origin_is_agent(c.origin)) {
             continue;
         }
         n++;
@@ -62,7 +62,7 @@ static bool find_own(struct api_req *r, struct slice id)
 {
     struct reg_check c;
     reg_read_begin(r->reader);
-    bool found = reg_check_find(r->reader, handler_node(r), id, &c) && c.origin == REG_ORIGIN_AGENT;
+    bool found = reg_check_find(r->reader, handler_node(r), id, &c) && reg_origin_is_agent(c.origin);
     reg_read_end(r->reader);
     return found;
 }

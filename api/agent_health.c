@@ -51,7 +51,7 @@ static enum verdict judge(struct api_req *r,
         struct reg_check c;
         reg_instance_checks(r->reader, &it, s->node, own == 1 ? s->id : slice_of(NULL, 0));
         while (reg_checks_next(&it, &c)) {
-            if (c.origin != REG_ORIGIN_AGENT) {
+            if (!reg_origin_is_agent(c.origin)) {
                 continue;
             }
             live_apply(live, &c);
@@ -140,7 +140,7 @@ static void on_live_id(struct api_req *r, struct reg_probe_req *live)
     live_sort(live);
     reg_read_begin(r->reader);
     bool found =
-        reg_service_find(r->reader, handler_node(r), r->tail, &s) && s.origin == REG_ORIGIN_AGENT;
+        reg_service_find(r->reader, handler_node(r), r->tail, &s) && reg_origin_is_agent(s.origin);
     if (found) {
         v = render_one(r, live, &s, &j);
     }
@@ -174,7 +174,7 @@ static void on_live_name(struct api_req *r, struct reg_probe_req *live)
     reg_read_begin(r->reader);
     reg_node_services(r->reader, &it, handler_node(r));
     while (reg_node_services_next(&it, &s)) {
-        if (s.origin == REG_ORIGIN_AGENT && slice_eq(s.name, r->tail)) {
+        if (reg_origin_is_agent(s.origin) && slice_eq(s.name, r->tail)) {
             enum verdict v = render_one(r, live, &s, &j);
             worst = v > worst ? v : worst;
             found = true;

@@ -80,7 +80,7 @@ void agent_service_maintenance(struct api_req *r)
     struct reg_service s;
     reg_read_begin(r->reader);
     bool found =
-        reg_service_find(r->reader, handler_node(r), r->tail, &s) && s.origin == REG_ORIGIN_AGENT;
+        reg_service_find(r->reader, handler_node(r), r->tail, &s) && reg_origin_is_agent(s.origin);
     reg_read_end(r->reader);
     if (!found) {
         api_reply_error(r, 404, "No service registered with ID \"%.*s\"", (int)r->tail.len,

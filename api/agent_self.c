@@ -176,12 +176,12 @@ static void agent_counts(struct api_req *r, uint64_t *services, uint64_t *checks
     *checks = 0;
     reg_node_services(r->reader, &it, handler_node(r));
     while (reg_node_services_next(&it, &s)) {
-        *services += s.origin == REG_ORIGIN_AGENT ? 1 : 0;
+        *services += reg_origin_is_agent(s.origin) ? 1 : 0;
     }
     reg_iter_end(&it);
     reg_node_checks(r->reader, &it, handler_node(r));
     while (reg_checks_next(&it, &c)) {
-        *checks += c.origin == REG_ORIGIN_AGENT ? 1 : 0;
+        *checks += reg_origin_is_agent(c.origin) ? 1 : 0;
     }
     reg_iter_end(&it);
 }

@@ -27,7 +27,7 @@ void agent_services_render(struct api_req *r, struct buf *out)
     json_obj(&j);
     reg_node_services(r->reader, &it, handler_node(r));
     while (reg_node_services_next(&it, &s)) {
-        if (s.origin == REG_ORIGIN_AGENT && (f == NULL || filter_match(f, &s))) {
+        if (reg_origin_is_agent(s.origin) && (f == NULL || filter_match(f, &s))) {
             json_key_slice(&j, s.id);
             render_agent_service(&j, handler_datacenter(r), &s, slice_of(NULL, 0));
         }
@@ -39,7 +39,7 @@ void agent_services_render(struct api_req *r, struct buf *out)
 /* The agent's service with this id, between reg_read_begin() and reg_read_end(). */
 static bool find_own(struct api_req *r, struct slice id, struct reg_service *s)
 {
-    return reg_service_find(r->reader, handler_node(r), id, s) && s->origin == REG_ORIGIN_AGENT;
+    return reg_service_find(r->reader, handler_node(r), id, s) && reg_origin_is_agent(s->origin);
 }
 
 /* The content hash is over what the answer shows, so it changes with any of it and only then. */

@@ -16,6 +16,7 @@ struct answer {
     bool meta;        /* X-Consul-Knownleader and -Lastcontact belong to it */
     bool stale;       /* good even without a leader */
     bool tells_cache; /* X-Cache and Age: ?cached on a route where Consul says so */
+    bool routed;      /* a route's, not net/http's own */
     bool sent;        /* at least once: the next time is a hit */
     uint64_t index;
     struct buf head;

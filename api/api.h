@@ -17,6 +17,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "api/access.h"
 #include "base/buf.h"
 #include "registry/port.h"
 #include "registry/query.h"
@@ -56,12 +57,13 @@ struct api_server {
     const char *alt_domain; /* may be NULL */
     bool pretty_always;     /* -dev */
     bool scripts_local, scripts_remote;
-    uint64_t kv_value_max;      /* 524288 */
-    uint64_t body_max;          /* other bodies: 1 MiB and more */
-    int64_t wait_default_ns;    /* 300 s */
-    int64_t wait_max_ns;        /* 600 s */
-    int32_t output_max;         /* 4096 */
-    int64_t session_ttl_min_ns; /* 10 s */
+    uint64_t kv_value_max;           /* 524288 */
+    uint64_t body_max;               /* other bodies: 1 MiB and more */
+    int64_t wait_default_ns;         /* 300 s */
+    int64_t wait_max_ns;             /* 600 s */
+    int32_t output_max;              /* 4096 */
+    int64_t session_ttl_min_ns;      /* 10 s */
+    const struct api_access *access; /* NULL: everybody may ask everything */
     struct reg *store;
     struct reg_proposer *proposer;
     struct reg_prober *prober; /* may be NULL in tests */
@@ -71,7 +73,8 @@ struct api_server {
     void (*stats)(void *arg,
                   void (*each)(void *to, const char *section, const char *key, const char *value),
                   void *to);
-    void (*leave)(void *arg); /* PUT agent/leave: end the process in an orderly way */
+    void (*leave)(void *arg);  /* PUT agent/leave: end the process in an orderly way */
+    void (*reload)(void *arg); /* read the configuration again, soon; returns at once */
     void *arg;
 };
 

@@ -141,6 +141,11 @@ static void add_head(struct conn *c, const struct answer *answer, bool packed)
         /* What is kept is dropped when it changes, so it is never older than now. */
         buf_add_str(out, answer->sent ? "X-Cache: HIT\r\nAge: 0\r\n" : "X-Cache: MISS\r\n");
     }
+    if (c->loop->server->access != NULL) {
+        buf_add_slice(out, c->loop->server->access->headers);
+        buf_add_slice(out,
+                      answer->routed ? c->loop->server->access->route_headers : slice_of(NULL, 0));
+    }
     buf_add(out, now->date, now->date_len);
     if (packed) {
         buf_add_str(out, "Content-Encoding: gzip\r\n");

@@ -156,6 +156,23 @@ void conn_sent(struct conn *c)
     resume(c);
 }
 
+bool conn_peer(const struct conn *c, unsigned char address[ACCESS_ADDRESS])
+{
+    static const unsigned char mapped[12] = {[10] = 0xff, [11] = 0xff};
+    struct sockaddr_storage a = {.ss_family = AF_UNSPEC};
+    int len = sizeof a;
+    if (uv_tcp_getpeername(&c->tcp, (struct sockaddr *)&a, &len) != 0) {
+        return false;
+    }
+    if (a.ss_family == AF_INET6) {
+        memcpy(address, &((const struct sockaddr_in6 *)&a)->sin6_addr, ACCESS_ADDRESS);
+        return true;
+    }
+    memcpy(address, mapped, sizeof mapped);
+    memcpy(address + sizeof mapped, &((const struct sockaddr_in *)&a)->sin_addr, 4);
+    return a.ss_family == AF_INET;
+}
+
 void conn_answer(struct conn *c, struct answer *answer, bool linger)
 {
     assert(c->consuming || c->loop->out.len == 0);

@@ -62,6 +62,8 @@ int conn_park(struct conn *c, struct group *g, uint64_t index, uint64_t deadline
 /* Send "100 Continue". */
 void conn_continue(struct conn *c);
 void conn_close(struct conn *c);
+/* The client's address, an IPv4 one as ::ffff:a.b.c.d. False: it has gone. */
+bool conn_peer(const struct conn *c, unsigned char address[ACCESS_ADDRESS]);
 /* Once a second: look at the connections whose time may be up. */
 void conn_tick(struct api_loop *a, uint64_t now_s);
 /* End as soon as what it is doing is answered; at once when idle. */

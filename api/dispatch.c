@@ -30,6 +30,7 @@ struct answer *request_answer_new(int status, const char *content_type)
 {
     struct answer *a = must(answer_new());
     a->status = status;
+    a->routed = true;
     answer_status_line(&a->head, 1, status);
     if (content_type != NULL) {
         answer_header(&a->head, "Content-Type", slice_str(content_type));
@@ -262,9 +263,40 @@ static bool refused_datacenter(struct request *r)
     return true;
 }
 
+/* http_config.block_endpoints: nobody may ask for these. */
+static bool refused_blocked(struct request *r)
+{
+    const struct api_access *access = r->loop->server->access;
+    if (access == NULL || !access_is_blocked(access, r->pub.path)) {
+        return false;
+    }
+    request_finish(r, request_answer_text(403, "Endpoint is blocked by agent configuration"),
+                   false);
+    return true;
+}
+
+/* allow_write_http_from: others may only read. */
+static bool refused_write(struct request *r)
+{
+    const struct api_access *access = r->loop->server->access;
+    unsigned char peer[ACCESS_ADDRESS];
+    if (access == NULL || access->n_writers == 0 ||
+        (r->pub.method & (API_GET | API_HEAD | API_OPTIONS)) != 0) {
+        return false;
+    }
+    if (r->conn != NULL && conn_peer(r->conn, peer) && access_may_write(access, peer)) {
+        return false;
+    }
+    request_finish(r, request_answer_text(403, "Access is restricted"), false);
+    return true;
+}
+
 static bool answered_by_rules(struct request *r)
 {
     const struct api_route *route = r->pub.route;
+    if (refused_blocked(r)) {
+        return true;
+    }
     if (r->params_error != 0) {
         request_finish(r,
                        r->params_error == E_TOOBIG
@@ -277,7 +309,7 @@ static bool answered_by_rules(struct request *r)
         answer_methods(r);
         return true;
     }
-    if (refused_enterprise(r)) {
+    if (refused_write(r) || refused_enterprise(r)) {
         return true;
     }
     if ((route->flags & API_TAIL) != 0 && r->pub.tail.len == 0 && route->missing != NULL) {

@@ -1,7 +1,8 @@
 /* The command `agent`: flags to configuration, then the parts in their order, then signals.
  *
  * Signals are blocked before any thread starts and taken by the main thread alone: TERM and INT
- * stop in order, a second one at once; HUP reads the configuration again for the log level. */
+ * stop in order, a second one at once; HUP reads the configuration again for what can change while
+ * running. */
 #include <errno.h>
 #include <fcntl.h>
 #include <malloc.h>
@@ -26,7 +27,7 @@ struct agent_values {
     bool dev;
     struct flag_list config; /* files and directories in the order given */
     const char *config_format;
-    const char *hcl;
+    struct flag_list hcl;
     struct flag_notes notes; /* flags that stand for configuration keys */
 };
 
@@ -117,13 +118,13 @@ static const struct flag agent_flags[] = {
      "Try-out mode: one server, data in a temporary directory that is removed at the end, nothing "
      "synced to disk, every setting with a default."},
     {"config-file", FLAG_LIST, offsetof(struct agent_values, config), "path",
-     "JSON file to read; may be repeated, later ones win."},
+     "JSON or HCL file to read; may be repeated, later ones win."},
     {"config-dir", FLAG_LIST, offsetof(struct agent_values, config), "path",
-     "Directory whose .json files are read in the order of their names; may be repeated."},
-    {"config-format", FLAG_STRING, offsetof(struct agent_values, config_format), "json",
-     "Read every file as this, whatever its name."},
-    {"hcl", FLAG_STRING, offsetof(struct agent_values, hcl), "text",
-     "A piece of HCL configuration (not supported yet)."},
+     "Directory whose .json and .hcl files are read in the order of their names; may be repeated."},
+    {"config-format", FLAG_STRING, offsetof(struct agent_values, config_format), "format",
+     "Read every file as this, hcl or json, whatever its name."},
+    {"hcl", FLAG_LIST, offsetof(struct agent_values, hcl), "text",
+     "A piece of HCL configuration; may be repeated, wins over everything else."},
     AGENT_FLAGS(NOTE_ROW){NULL, FLAG_BOOL, 0, NULL, NULL},
 };
 
@@ -142,13 +143,10 @@ static const char *key_of_flag(const char *flag)
     return flag; /* unreachable: both tables come from one list */
 }
 
-/* Defaults, then files, then flags. @c is for config_fini() also on errors. */
+/* Defaults, then files, then flags, then -hcl. @c is for config_fini() also on errors. */
 static int load(struct config *c, const struct agent_values *v, struct errmsg *e)
 {
     config_init(c, v->dev);
-    if (v->hcl != NULL) {
-        return err_set(e, E_UNSUPPORTED, "-hcl: HCL configuration is not supported yet");
-    }
     const char *format = v->config_format == NULL ? "" : v->config_format;
     if (format[0] != '\0' && strcmp(format, "json") != 0 && strcmp(format, "hcl") != 0) {
         return err_set(e, E_INVAL, "-config-format: '%s' is not json or hcl", format);
@@ -162,6 +160,9 @@ static int load(struct config *c, const struct agent_values *v, struct errmsg *e
         char origin[64];
         (void)snprintf(origin, sizeof origin, "-%s", n->flag); /* names are short literals */
         rc = config_set_text(c, key_of_flag(n->flag), n->value, origin, e);
+    }
+    for (size_t i = 0; rc == 0 && i < v->hcl.n; i++) {
+        rc = config_load_hcl(c, slice_str(v->hcl.items[i]), "-hcl", e);
     }
     return rc == 0 ? config_finish(c, e) : rc;
 }
@@ -307,19 +308,20 @@ static void arm_second_signal(const sigset_t *set)
     (void)alarm(STOP_SECONDS);
 }
 
-/* HUP: only the log level can change without a restart yet. */
-static void reload(const struct agent_values *v)
+/* HUP: log level, node metadata, services and checks change without a restart. */
+static void reload(const struct agent_values *v, struct daemon *d)
 {
     struct config c;
     struct errmsg e;
     enum log_level level;
     notify("RELOADING=1");
-    if (load(&c, v, &e) != 0 || config_log_level(&c, &level, &e) != 0) {
-        log_error("agent", "Failed to reload the configuration; the old one stays: error=%s",
-                  e.text);
+    if (load(&c, v, &e) != 0 || config_log_level(&c, &level, &e) != 0 ||
+        daemon_reload(d, &c, &e) != 0) {
+        log_error("agent", "Failed to reload the configuration: error=%s", e.text);
     } else {
         log_set_level(level);
-        log_info("agent", "Configuration reloaded: log_level=%s", c.log_level);
+        log_info("agent", "Configuration reloaded: log_level=%s definitions=%zu", c.log_level,
+                 c.definitions.n);
     }
     config_fini(&c);
     notify("READY=1");
@@ -330,13 +332,19 @@ static void leave(void)
     (void)kill(getpid(), SIGTERM); /* taken by the main thread, in wait_for_end() */
 }
 
-static void wait_for_end(const struct agent_values *v, const sigset_t *set)
+/* As HUP, from any thread. */
+static void ask_reload(void)
+{
+    (void)kill(getpid(), SIGHUP); /* as above */
+}
+
+static void wait_for_end(const struct agent_values *v, struct daemon *d, const sigset_t *set)
 {
     for (;;) {
         int sig = 0;
         if (sigwait(set, &sig) != 0 || sig == SIGHUP) {
             if (sig == SIGHUP) {
-                reload(v);
+                reload(v, d);
             }
             continue;
         }
@@ -365,7 +373,7 @@ static int serve(const struct agent_values *v,
     (void)sigaddset(&set, SIGHUP);
     (void)pthread_sigmask(SIG_BLOCK, &set, NULL);
     print_banner(c, &id);
-    rc = daemon_start(&d, c, dir, &id, leave, e);
+    rc = daemon_start(&d, c, dir, &id, leave, ask_reload, e);
     if (rc != 0) {
         return rc;
     }
@@ -376,7 +384,7 @@ static int serve(const struct agent_values *v,
         if (c->dev) {
             print_hints(c, &id);
         }
-        wait_for_end(v, &set);
+        wait_for_end(v, d, &set);
         notify("STOPPING=1");
     }
     arm_second_signal(&set);
@@ -446,8 +454,8 @@ struct validate_values {
 static const struct flag validate_flags[] = {
     {"quiet", FLAG_BOOL, offsetof(struct validate_values, quiet), NULL,
      "Print nothing when the configuration is valid."},
-    {"config-format", FLAG_STRING, offsetof(struct validate_values, config_format), "json",
-     "Read every file as this, whatever its name."},
+    {"config-format", FLAG_STRING, offsetof(struct validate_values, config_format), "format",
+     "Read every file as this, hcl or json, whatever its name."},
     {NULL, FLAG_BOOL, 0, NULL, NULL},
 };
 

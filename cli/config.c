@@ -12,6 +12,7 @@
 
 #include "base/rand.h"
 #include "cli/config_load.h"
+#include "cli/http_access.h"
 #include "registry/command.h"
 
 #define SECOND INT64_C(1000000000)
@@ -38,8 +39,7 @@ const char *config_strdup(struct config *c, const char *s)
     return memcpy(config_alloc(c, n), s, n);
 }
 
-/* Room for one more item behind the @n at @items; doubles at powers of two. */
-static void *grown(struct config *c, void *items, size_t n, size_t size)
+void *config_grown(struct config *c, void *items, size_t n, size_t size)
 {
     if ((n & (n - 1)) != 0) {
         return items;
@@ -53,7 +53,7 @@ int config_list_add(struct config *c, struct config_list *l, const char *value)
     if (l->n >= CONFIG_ITEMS_MAX) {
         return E_TOOBIG;
     }
-    l->items = grown(c, l->items, l->n, sizeof l->items[0]);
+    l->items = config_grown(c, l->items, l->n, sizeof l->items[0]);
     l->items[l->n++] = config_strdup(c, value);
     return 0;
 }
@@ -69,7 +69,7 @@ int config_map_set(struct config *c, struct config_map *m, const char *key, cons
     if (m->n >= CONFIG_ITEMS_MAX) {
         return E_TOOBIG;
     }
-    m->items = grown(c, m->items, m->n, sizeof m->items[0]);
+    m->items = config_grown(c, m->items, m->n, sizeof m->items[0]);
     m->items[m->n++] = (struct config_pair){config_strdup(c, key), config_strdup(c, value)};
     return 0;
 }
@@ -85,7 +85,7 @@ int config_ttl_set(struct config *c, struct config_ttls *t, const char *name, in
     if (t->n >= CONFIG_ITEMS_MAX) {
         return E_TOOBIG;
     }
-    t->items = grown(c, t->items, t->n, sizeof t->items[0]);
+    t->items = config_grown(c, t->items, t->n, sizeof t->items[0]);
     t->items[t->n++] = (struct config_ttl){config_strdup(c, name), ns};
     return 0;
 }
@@ -389,12 +389,6 @@ static int finish_safety(const struct config *c, struct errmsg *e)
                        "acl.enabled: ACLs are not available yet; remove it to run without access "
                        "control");
     }
-    if (c->http_block_endpoints.n > 0) {
-        return err_set(e, E_UNSUPPORTED, "http_config.block_endpoints is not supported yet");
-    }
-    if (c->http_allow_write_from.n > 0) {
-        return err_set(e, E_UNSUPPORTED, "http_config.allow_write_http_from is not supported yet");
-    }
     return 0;
 }
 
@@ -437,6 +431,8 @@ int config_finish(struct config *c, struct errmsg *e)
     rc = rc == 0 ? finish_meta(c, e) : rc;
     rc = rc == 0 ? finish_ports(c, e) : rc;
     rc = rc == 0 ? finish_limits(c, e) : rc;
+    rc = rc == 0 ? http_access_finish(c, e) : rc;
+    rc = rc == 0 ? definitions_finish(c, e) : rc;
     if (rc == 0) {
         finish_notes(c);
     }

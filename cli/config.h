@@ -14,8 +14,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "api/access.h"
 #include "base/err.h"
 #include "base/log.h"
+#include "base/slice.h"
+#include "cli/definitions.h"
 
 struct config_pair {
     const char *key;
@@ -85,6 +88,9 @@ struct config {
     int64_t http_header_max;
     struct config_list http_block_endpoints;
     struct config_list http_allow_write_from;
+    struct config_map http_response_headers;
+    struct api_access http_access; /* the three above, after config_finish() */
+    bool translate_wan_addrs;
 
     bool enable_script_checks;
     bool enable_local_script_checks;
@@ -107,6 +113,8 @@ struct config {
     bool acl_enabled;
     const char *encrypt;
 
+    struct definitions definitions; /* services and checks */
+
     /* What was set but does nothing yet: one entry for each key, for the log. */
     struct config_list notes;
 
@@ -118,8 +126,8 @@ struct config {
 void config_init(struct config *c, bool dev);
 void config_fini(struct config *c);
 
-/* Read one JSON file. @format is "" (go by the suffix), "json" or "hcl".
- * E_INVAL, E_UNSUPPORTED (HCL), E_NOTFOUND and the like: @e names file and key. */
+/* Read one file. @format is "" (go by the suffix), "json" or "hcl".
+ * E_INVAL, E_UNSUPPORTED, E_NOTFOUND and the like: @e names file, line and key. */
 int config_load_file(struct config *c, const char *path, const char *format, struct errmsg *e);
 /* Read the .json and .hcl files of a directory in the order of their names, or one file. */
 int config_load_path(struct config *c, const char *path, const char *format, struct errmsg *e);
@@ -129,6 +137,8 @@ int config_load_text(struct config *c,
                      size_t len,
                      const char *origin,
                      struct errmsg *e);
+/* Take HCL text, likewise. */
+int config_load_hcl(struct config *c, struct slice text, const char *origin, struct errmsg *e);
 /* Set the scalar, list or map item @key from a flag's text; @origin names the flag in messages. */
 int config_set_text(struct config *c,
                     const char *key,

@@ -26,10 +26,6 @@
         path, CONFIG_ANY, CONFIG_REFUSED, 0, text \
     }
 
-static const char definitions[] =
-    "service definitions in files are not supported yet; register through the HTTP API or with "
-    "`rollcall services register`";
-
 static const char no_tls[] =
     "TLS is not available yet; to serve plain HTTP knowingly, leave this key out";
 
@@ -82,7 +78,7 @@ const struct config_key config_keys[] = {
     QUIET("ports.expose_max_port", INT),
     QUIET("ports.proxy_min_port", INT),
     QUIET("ports.proxy_max_port", INT),
-    QUIET("translate_wan_addrs", BOOL),
+    USED("translate_wan_addrs", BOOL, translate_wan_addrs),
     LATER("unix_sockets", ANY),
     QUIET("serf_lan", STRING),
     QUIET("serf_wan", STRING),
@@ -140,7 +136,7 @@ const struct config_key config_keys[] = {
     USED("http_config.block_endpoints", STRINGS, http_block_endpoints),
     USED("http_config.allow_write_http_from", STRINGS, http_allow_write_from),
     USED("allow_write_http_from", STRINGS, http_allow_write_from),
-    LATER("http_config.response_headers", MAP),
+    USED("http_config.response_headers", MAP, http_response_headers),
     QUIET("http_config.use_cache", BOOL),
     USED("http_config.max_header_bytes", INT, http_header_max),
     USED("default_query_time", DURATION, default_query_time_ns),
@@ -288,10 +284,10 @@ const struct config_key config_keys[] = {
     LATER("auto_reload_config", BOOL),
 
     /* Definitions. */
-    REFUSED("service", definitions),
-    REFUSED("services", definitions),
-    REFUSED("check", definitions),
-    REFUSED("checks", definitions),
+    USED("service", SERVICES, definitions),
+    USED("services", SERVICES, definitions),
+    USED("check", CHECKS, definitions),
+    USED("checks", CHECKS, definitions),
     REFUSED("watches", "watches in files are not supported yet"),
     REFUSED("watch", "watches in files are not supported yet"),
 

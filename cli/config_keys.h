@@ -16,7 +16,9 @@ enum config_type {
     CONFIG_STRINGS,  /* a list, appended to; one string counts as a list of one */
     CONFIG_MAP,      /* string to string, merged */
     CONFIG_TTLS,     /* string to duration, merged */
-    CONFIG_ANY       /* whatever it holds is not looked at */
+    CONFIG_SERVICES, /* definitions: one, or a list */
+    CONFIG_CHECKS,
+    CONFIG_ANY /* whatever it holds is not looked at */
 };
 
 enum config_effect {

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <jansson.h>
 #include <limits.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,16 +18,10 @@
 #include "base/buf.h"
 #include "base/duration.h"
 #include "cli/flags.h"
+#include "cli/hcl.h"
 #include "cli/suggest.h"
 
 enum { PATH_MAX_LEN = 192, DEPTH_MAX = 16 };
-
-/* Where the value being placed stands, for messages. */
-struct place {
-    struct config *c;
-    const char *origin;
-    struct errmsg *e;
-};
 
 static const char *type_name(const json_t *v)
 {
@@ -49,10 +44,28 @@ static const char *type_name(const json_t *v)
     return "unknown";
 }
 
-static int wrong_type(const struct place *p, const char *path, const char *wanted, const json_t *v)
+int place_refuse(const struct place *p, const char *path, const char *fmt, ...)
 {
-    return err_set(p->e, E_INVAL, "%s: %s: expected %s, got %s", p->origin, path, wanted,
-                   type_name(v));
+    char what[512];
+    va_list ap;
+    va_start(ap, fmt);
+    (void)vsnprintf(what, sizeof what, fmt, ap); /* cut when it does not fit */
+    va_end(ap);
+    unsigned line = p->text.len == 0 ? 0 : hcl_line_of(p->text, path);
+    return line == 0 ? err_set(p->e, E_INVAL, "%s: %s", p->origin, what)
+                     : err_set(p->e, E_INVAL, "%s: line %u: %s", p->origin, line, what);
+}
+
+int place_wrong_type(const struct place *p, const char *path, const char *wanted, const json_t *v)
+{
+    return place_refuse(p, path, "%s: expected %s, got %s", path, wanted, type_name(v));
+}
+
+int place_unknown_key(const struct place *p, const char *path, const char *best)
+{
+    return best == NULL
+               ? place_refuse(p, path, "invalid config key %s", path)
+               : place_refuse(p, path, "invalid config key %s (did you mean %s?)", path, best);
 }
 
 static int too_many(const struct place *p, const char *path, int rc)
@@ -65,11 +78,11 @@ static int too_many(const struct place *p, const char *path, int rc)
 static int read_duration(const struct place *p, const char *path, const json_t *v, int64_t *ns)
 {
     if (!json_is_string(v)) {
-        return wrong_type(p, path, "a duration such as \"10s\"", v);
+        return place_wrong_type(p, path, "a duration such as \"10s\"", v);
     }
     if (duration_parse(slice_str(json_string_value(v)), ns) != 0) {
-        return err_set(p->e, E_INVAL, "%s: %s: invalid duration \"%s\" (write for example \"10s\")",
-                       p->origin, path, json_string_value(v));
+        return place_refuse(p, path, "%s: invalid duration \"%.64s\" (write for example \"10s\")",
+                            path, json_string_value(v));
     }
     return 0;
 }
@@ -96,12 +109,12 @@ static int read_strings(const struct place *p,
         return too_many(p, path, config_list_add(p->c, to, json_string_value(v)));
     }
     if (!json_is_array(v)) {
-        return wrong_type(p, path, "a list of strings", v);
+        return place_wrong_type(p, path, "a list of strings", v);
     }
     for (size_t i = 0; i < json_array_size(v); i++) {
         const json_t *item = json_array_get(v, i);
         if (!json_is_string(item)) {
-            return wrong_type(p, path, "a list of strings", item);
+            return place_wrong_type(p, path, "a list of strings", item);
         }
         int rc = too_many(p, path, config_list_add(p->c, to, json_string_value(item)));
         if (rc != 0) {
@@ -111,17 +124,29 @@ static int read_strings(const struct place *p,
     return 0;
 }
 
+static bool is_repeated(const json_t *v)
+{
+    return json_is_array(v) && json_array_size(v) > 0 && json_is_object(json_array_get(v, 0));
+}
+
 static int read_map(const struct place *p, const char *path, json_t *v, struct config_map *to)
 {
+    int all = 0;
+    for (size_t i = 0; is_repeated(v) && all == 0 && i < json_array_size(v); i++) {
+        all = read_map(p, path, json_array_get(v, i), to);
+    }
+    if (is_repeated(v)) {
+        return all;
+    }
     const char *key;
     json_t *item;
     if (!json_is_object(v)) {
-        return wrong_type(p, path, "an object of strings", v);
+        return place_wrong_type(p, path, "an object of strings", v);
     }
     json_object_foreach(v, key, item)
     {
         if (!json_is_string(item)) {
-            return wrong_type(p, path, "an object of strings", item);
+            return place_wrong_type(p, path, "an object of strings", item);
         }
         int rc = too_many(p, path, config_map_set(p->c, to, key, json_string_value(item)));
         if (rc != 0) {
@@ -133,10 +158,17 @@ static int read_map(const struct place *p, const char *path, json_t *v, struct c
 
 static int read_ttls(const struct place *p, const char *path, json_t *v, struct config_ttls *to)
 {
+    int all = 0;
+    for (size_t i = 0; is_repeated(v) && all == 0 && i < json_array_size(v); i++) {
+        all = read_ttls(p, path, json_array_get(v, i), to);
+    }
+    if (is_repeated(v)) {
+        return all;
+    }
     const char *key;
     json_t *item;
     if (!json_is_object(v)) {
-        return wrong_type(p, path, "an object of durations", v);
+        return place_wrong_type(p, path, "an object of durations", v);
     }
     json_object_foreach(v, key, item)
     {
@@ -186,20 +218,20 @@ static int read_value(const struct place *p, const struct config_key *k, json_t 
     switch (k->type) {
         case CONFIG_STRING:
             if (!json_is_string(v)) {
-                return wrong_type(p, k->path, "a string", v);
+                return place_wrong_type(p, k->path, "a string", v);
             }
             *(const char **)(at != NULL ? at : &unused.text) =
                 config_strdup(p->c, json_string_value(v));
             return 0;
         case CONFIG_BOOL:
             if (!json_is_boolean(v)) {
-                return wrong_type(p, k->path, "a boolean", v);
+                return place_wrong_type(p, k->path, "a boolean", v);
             }
             *(bool *)(at != NULL ? at : &unused.truth) = json_is_true(v);
             return 0;
         case CONFIG_INT:
             if (!json_is_integer(v)) {
-                return wrong_type(p, k->path, "a whole number", v);
+                return place_wrong_type(p, k->path, "a whole number", v);
             }
             *(int64_t *)(at != NULL ? at : &unused.number) = json_integer_value(v);
             return 0;
@@ -213,6 +245,8 @@ static int read_value(const struct place *p, const struct config_key *k, json_t 
             return read_map(p, k->path, v, at != NULL ? at : &unused.map);
         case CONFIG_TTLS:
             return read_ttls(p, k->path, v, at != NULL ? at : &unused.ttls);
+        case CONFIG_SERVICES: /* see place_value() */
+        case CONFIG_CHECKS:
         case CONFIG_OBJECT:
         case CONFIG_ANY:
             return 0;
@@ -226,11 +260,7 @@ static int unknown_key(const struct place *p, const char *path)
     for (size_t i = 0; i < config_keys_count; i++) {
         suggest_try(&s, config_keys[i].path);
     }
-    if (s.best == NULL) {
-        return err_set(p->e, E_INVAL, "%s: invalid config key %s", p->origin, path);
-    }
-    return err_set(p->e, E_INVAL, "%s: invalid config key %s (did you mean %s?)", p->origin, path,
-                   s.best);
+    return place_unknown_key(p, path, s.best);
 }
 
 static int place_object(const struct place *p, const char *prefix, json_t *object, unsigned depth);
@@ -242,12 +272,12 @@ static int place_objects(const struct place *p, const char *path, json_t *v, uns
         return place_object(p, path, v, depth + 1);
     }
     if (!json_is_array(v)) {
-        return wrong_type(p, path, "an object", v);
+        return place_wrong_type(p, path, "an object", v);
     }
     for (size_t i = 0; i < json_array_size(v); i++) {
         json_t *item = json_array_get(v, i);
         if (!json_is_object(item)) {
-            return wrong_type(p, path, "an object", item);
+            return place_wrong_type(p, path, "an object", item);
         }
         int rc = place_object(p, path, item, depth + 1);
         if (rc != 0) {
@@ -279,6 +309,9 @@ static int place_value(const struct place *p, const char *path, json_t *v, unsig
             return rc;
         }
     }
+    if (k->type == CONFIG_SERVICES || k->type == CONFIG_CHECKS) {
+        return definitions_add(p, k->path, v, k->type == CONFIG_SERVICES);
+    }
     void *at = k->effect == CONFIG_USED ? (char *)p->c + k->at : NULL;
     return read_value(p, k, v, at);
 }
@@ -305,6 +338,20 @@ static int place_object(const struct place *p, const char *prefix, json_t *objec
     return 0;
 }
 
+static int place_root(struct config *c,
+                      json_t *root,
+                      const char *origin,
+                      struct slice text,
+                      struct errmsg *e)
+{
+    const struct place p = {c, origin, text, e};
+    int rc = json_is_object(root)
+                 ? place_object(&p, "", root, 0)
+                 : err_set(e, E_INVAL, "%s: expected an object, got %s", origin, type_name(root));
+    json_decref(root);
+    return rc;
+}
+
 int config_load_text(struct config *c,
                      const char *text,
                      size_t len,
@@ -317,12 +364,21 @@ int config_load_text(struct config *c,
         return err_set(e, E_INVAL, "%s: line %d, column %d: %s", origin, why.line, why.column,
                        why.text);
     }
-    const struct place p = {c, origin, e};
-    int rc = json_is_object(root)
-                 ? place_object(&p, "", root, 0)
-                 : err_set(e, E_INVAL, "%s: expected an object, got %s", origin, type_name(root));
-    json_decref(root);
-    return rc;
+    return place_root(c, root, origin, slice_of(text, len), e);
+}
+
+int config_load_hcl(struct config *c, struct slice text, const char *origin, struct errmsg *e)
+{
+    json_t *root;
+    size_t at = 0;
+    while (at < text.len && strchr(" \t\r\n", text.p[at]) != NULL && text.p[at] != '\0') {
+        at++;
+    }
+    if (at < text.len && text.p[at] == '{') { /* HCL takes JSON too, and tells it by its brace */
+        return config_load_text(c, text.p, text.len, origin, e);
+    }
+    int rc = hcl_parse(text, origin, &root, e);
+    return rc == 0 ? place_root(c, root, origin, text, e) : rc;
 }
 
 int config_set_text(struct config *c,
@@ -332,7 +388,7 @@ int config_set_text(struct config *c,
                     struct errmsg *e)
 {
     const struct config_key *k = config_key_find(key);
-    const struct place p = {c, origin, e};
+    const struct place p = {c, origin, {NULL, 0}, e};
     if (k == NULL) {
         return unknown_key(&p, key);
     }
@@ -413,20 +469,17 @@ static int read_file(const char *path, struct buf *out, struct errmsg *e)
 int config_load_file(struct config *c, const char *path, const char *format, struct errmsg *e)
 {
     bool hcl = format[0] == '\0' ? has_suffix(path, ".hcl") : strcmp(format, "hcl") == 0;
-    if (hcl) {
-        return err_set(e, E_UNSUPPORTED,
-                       "%s: HCL configuration is not supported yet; write it as JSON", path);
-    }
-    if (format[0] == '\0' && !has_suffix(path, ".json")) {
+    if (!hcl && format[0] == '\0' && !has_suffix(path, ".json")) {
         return err_set(e, E_INVAL,
-                       "%s: missing or invalid file extension: must be .json (or use "
+                       "%s: missing or invalid file extension: must be .hcl or .json (or use "
                        "-config-format)",
                        path);
     }
     struct buf text = BUF_INIT;
     int rc = read_file(path, &text, e);
     if (rc == 0) {
-        rc = config_load_text(c, text.p, text.len, path, e);
+        rc = hcl ? config_load_hcl(c, buf_slice(&text), path, e)
+                 : config_load_text(c, text.p, text.len, path, e);
     }
     buf_fini(&text);
     return rc;

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "cli/definitions_sync.h"
 #include "cli/self.h"
 #include "cli/serve.h"
 #include "cli/stats.h"
@@ -35,6 +36,7 @@ struct daemon {
     struct dns_ttl *ttls;
     char raft_address[LEADER_ADDRESS_SIZE];
     void (*leave)(void);
+    void (*reload)(void);
 };
 
 int daemon_identify(struct daemon_identity *id,
@@ -131,6 +133,12 @@ static void on_leave(void *arg)
     d->leave();
 }
 
+static void on_reload(void *arg)
+{
+    const struct daemon *d = container_of(arg, struct daemon, stats);
+    d->reload();
+}
+
 static void fill_server(struct daemon *d)
 {
     const struct config *c = d->config;
@@ -159,11 +167,13 @@ static void fill_server(struct daemon *d)
         .wait_default_ns = c->default_query_time_ns,
         .wait_max_ns = c->max_query_time_ns,
         .output_max = (int32_t)c->check_output_max,
+        .access = &c->http_access,
         .store = d->store,
         .proposer = repl_proposer(d->repl),
         .leadership = stats_leadership,
         .stats = stats_each,
         .leave = on_leave,
+        .reload = on_reload,
         .arg = &d->stats,
     };
 }
@@ -248,6 +258,7 @@ int daemon_start(struct daemon **out,
                  const struct datadir *dir,
                  const struct daemon_identity *id,
                  void (*leave)(void),
+                 void (*reload)(void),
                  struct errmsg *e)
 {
     struct daemon *d = calloc(1, sizeof *d);
@@ -257,6 +268,7 @@ int daemon_start(struct daemon **out,
     d->config = c;
     d->id = id;
     d->leave = leave;
+    d->reload = reload;
     int rc = fill_ttls(d) == 0 ? 0 : err_set(e, E_NOMEM, "%s", err_text(E_NOMEM));
     struct serve_options serve = serve_options_of(d);
     rc = rc == 0 ? serve_probe(&serve, e) : rc; /* before the store: a taken port is told at once */
@@ -270,6 +282,7 @@ int daemon_start(struct daemon **out,
     if (rc == 0) {
         const struct self self = {c, id->node_id, id->address};
         rc = self_register(&self, d->store, repl_proposer(d->repl), e);
+        rc = rc == 0 ? definitions_sync(c, c->node_name, d->store, repl_proposer(d->repl), e) : rc;
     }
     rc = rc == 0 ? serve_start(d->serve, e) : rc;
     if (rc != 0) {
@@ -278,6 +291,18 @@ int daemon_start(struct daemon **out,
     }
     *out = d;
     return 0;
+}
+
+int daemon_reload(struct daemon *d, const struct config *fresh, struct errmsg *e)
+{
+    struct config c =
+        *d->config; /* a view: whatever else is new in the files waits for a restart */
+    c.node_meta = fresh->node_meta;
+    c.definitions = fresh->definitions;
+    const struct self self = {&c, d->id->node_id, d->id->address};
+    struct reg_proposer *proposer = repl_proposer(d->repl);
+    int rc = self_register(&self, d->store, proposer, e);
+    return rc == 0 ? definitions_sync(&c, c.node_name, d->store, proposer, e) : rc;
 }
 
 void daemon_stop(struct daemon *d)

@@ -29,14 +29,19 @@ int daemon_identify(struct daemon_identity *id,
                     struct errmsg *e);
 
 /* Start everything; returns when requests are answered. All arguments are borrowed until
- * daemon_stop(). @leave is what PUT /v1/agent/leave calls, from a serving loop. On an error nothing
- * runs, and @e is one line for a person. */
+ * daemon_stop(). @leave and @reload are what the routes of these names call, from a serving loop:
+ * they return at once. On an error nothing runs, and @e is one line for a person. */
 int daemon_start(struct daemon **out,
                  const struct config *c,
                  const struct datadir *d,
                  const struct daemon_identity *id,
                  void (*leave)(void),
+                 void (*reload)(void),
                  struct errmsg *e);
+/* Take over from @fresh, which is finished, what can change while running: the node's metadata, and
+ * the services and checks of the files. Borrows @fresh for the call; waits for the log. What was
+ * changed before an error, which @e explains, stays changed. */
+int daemon_reload(struct daemon *d, const struct config *fresh, struct errmsg *e);
 /* Stop answering, finish what is in the log, close the store. NULL is fine. */
 void daemon_stop(struct daemon *d);
 

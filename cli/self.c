@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cli/propose.h"
 #include "cli/version.h"
 #include "registry/query.h"
 
@@ -54,7 +55,7 @@ static void put(struct pair *pairs, size_t *n, const char *key, const char *valu
     pairs[(*n)++] = (struct pair){key, value};
 }
 
-/* The four addresses that agents publish, then the configured ones. */
+/* The configured addresses, then the four that agents publish, which win, as in Consul. */
 static int fill_tagged(struct entries *x, const struct self *self)
 {
     const struct config_map *own = &self->config->tagged_addresses;
@@ -64,13 +65,13 @@ static int fill_tagged(struct entries *x, const struct self *self)
     }
     bool v6 = strchr(self->address, ':') != NULL;
     size_t n = 0;
+    for (size_t i = 0; i < own->n; i++) {
+        put(pairs, &n, own->items[i].key, own->items[i].value);
+    }
     put(pairs, &n, "lan", self->address);
     put(pairs, &n, v6 ? "lan_ipv6" : "lan_ipv4", self->address);
     put(pairs, &n, "wan", self->address);
     put(pairs, &n, v6 ? "wan_ipv6" : "wan_ipv4", self->address);
-    for (size_t i = 0; i < own->n; i++) {
-        put(pairs, &n, own->items[i].key, own->items[i].value);
-    }
     x->node.tagged = make_map(&x->node_tagged, pairs, n);
     free(pairs);
     return 0;
@@ -161,35 +162,6 @@ static int is_stored(const struct entries *x, struct reg *store, bool *same)
     return 0;
 }
 
-static void on_reply(struct reg_reply *reply)
-{
-    (void)reply; /* the proposal lies on the stack of who waits */
-}
-
-/* Send one command through the log and wait for its result. */
-static int propose(struct reg_proposer *proposer, struct buf *cmd, struct errmsg *e)
-{
-    struct queue replies;
-    struct reg_proposal p = {.reply = {.to = &replies, .done = on_reply}, .cmd = *cmd};
-    struct list got;
-    queue_init(&replies, 1, NULL, NULL);
-    list_init(&got);
-    int rc = buf_ok(cmd) ? proposer->propose(proposer, &p) : E_NOMEM;
-    if (rc == 0) {
-        size_t n = queue_wait(&replies, &got);
-        (void)n; /* exactly one reply comes, and the queue is never closed before */
-        rc = p.status;
-    }
-    *cmd = p.cmd;
-    struct list *l = list_pop(&got);
-    (void)l; /* the link of p */
-    queue_fini(&replies);
-    if (rc != 0) {
-        return err_set(e, rc, "%s", err_text(rc));
-    }
-    return p.result.status == 0 ? 0 : err_set(e, p.result.status, "%s", p.result.text);
-}
-
 int self_register(const struct self *self,
                   struct reg *store,
                   struct reg_proposer *proposer,
@@ -216,7 +188,7 @@ int self_register(const struct self *self,
             .n_checks = 1,
         };
         reg_command_register(&cmd, &r);
-        rc = propose(proposer, &cmd, e);
+        rc = propose_and_wait(proposer, &cmd, NULL, e);
     }
     if (rc != 0) {
         err_prefix(e, "cannot register this node");

@@ -56,13 +56,13 @@ static void add_agent(const struct sink *out, const struct stats *s)
     reg_read_begin(rd);
     reg_node_services(rd, &it, node);
     while (reg_node_services_next(&it, &service)) {
-        services += service.origin == REG_ORIGIN_AGENT;
+        services += reg_origin_is_agent(service.origin);
     }
     reg_iter_end(&it);
     reg_node_checks(rd, &it, node);
     while (reg_checks_next(&it, &check)) {
-        checks += check.origin == REG_ORIGIN_AGENT;
-        ttls += check.origin == REG_ORIGIN_AGENT && check.probe.kind == REG_PROBE_TTL;
+        checks += reg_origin_is_agent(check.origin);
+        ttls += reg_origin_is_agent(check.origin) && check.probe.kind == REG_PROBE_TTL;
     }
     reg_iter_end(&it);
     reg_read_end(rd);

@@ -25,7 +25,7 @@ static bool look(struct verdict *v, struct reg_iter *it)
     bool critical = false;
     while (!critical && reg_checks_next(it, &rec)) {
         bool itself = v->local && slice_eq(rec.check_id, v->self->id);
-        if (itself || (v->local && rec.origin != REG_ORIGIN_AGENT)) {
+        if (itself || (v->local && !reg_origin_is_agent(rec.origin))) {
             continue; /* an alias that saw itself would stay critical for ever */
         }
         enum reg_status status = reg_status_of(rec.status);

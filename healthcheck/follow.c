@@ -6,7 +6,7 @@
 
 static bool is_probed(const struct reg_check *rec)
 {
-    return rec->origin == REG_ORIGIN_AGENT &&
+    return reg_origin_is_agent(rec->origin) &&
            (hc_probe_runs(rec->probe.kind) || rec->probe.kind == REG_PROBE_TTL ||
             rec->probe.kind == REG_PROBE_ALIAS);
 }
@@ -123,7 +123,7 @@ int hc_follow_one(struct hc *hc, struct slice id, struct hc_check **out)
     }
     struct reg_check rec;
     reg_read_begin(hc->reader);
-    bool found = reg_check_find(hc->reader, hc->node, id, &rec) && rec.origin == REG_ORIGIN_AGENT;
+    bool found = reg_check_find(hc->reader, hc->node, id, &rec) && reg_origin_is_agent(rec.origin);
     bool probed = found && is_probed(&rec);
     struct hc_check *c = probed ? merge(hc, &rec) : NULL;
     reg_read_end(hc->reader);

@@ -62,8 +62,15 @@ struct reg_node {
 enum reg_origin {
     REG_ORIGIN_CATALOG, /* written by catalog/register or txn: nobody probes it (issue: esm) */
     REG_ORIGIN_AGENT,   /* through /v1/agent/...: the node that hosts it runs its checks */
-    REG_ORIGIN_SYSTEM   /* made by the server itself: service "consul", check serfHealth */
+    REG_ORIGIN_SYSTEM,  /* made by the server itself: service "consul", check serfHealth */
+    REG_ORIGIN_FILE     /* as AGENT, from configuration files; goes when it vanishes from them */
 };
+
+/* True for what the node that hosts it keeps alive, whether by API or by file. */
+static inline bool reg_origin_is_agent(uint8_t origin)
+{
+    return origin == REG_ORIGIN_AGENT || origin == REG_ORIGIN_FILE;
+}
 
 /* A service instance. Keyed by (node, id). */
 struct reg_service {

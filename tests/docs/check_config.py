@@ -13,7 +13,7 @@ import tempfile
 
 ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', '..')
 TYPES = {'STRING': 'string', 'BOOL': 'bool', 'INT': 'int', 'DURATION': 'duration', 'SECONDS': 'seconds',
-         'STRINGS': 'strings', 'MAP': 'map', 'TTLS': 'durations'}
+         'STRINGS': 'strings', 'MAP': 'map', 'TTLS': 'durations', 'SERVICES': 'service', 'CHECKS': 'check'}
 
 
 def read(*path):

@@ -34,26 +34,30 @@ static void mistakes_are_named_with_file_and_key(void **state)
     } rows[] = {
         {"{", "f.json: line 1, column 1: string or '}' expected near end of file"},
         {"[]", "f.json: expected an object, got a list"},
-        {"{\"nodename\": \"x\"}", "f.json: invalid config key nodename (did you mean node_name?)"},
-        {"{\"no_such_thing_at_all\": 1}", "f.json: invalid config key no_such_thing_at_all"},
+        {"{\"nodename\": \"x\"}",
+         "f.json: line 1: invalid config key nodename (did you mean node_name?)"},
+        {"{\"no_such_thing_at_all\": 1}",
+         "f.json: line 1: invalid config key no_such_thing_at_all"},
         {"{\"ports\": {\"htp\": 1}}",
-         "f.json: invalid config key ports.htp (did you mean ports.http?)"},
-        {"{\"node_name\": 5}", "f.json: node_name: expected a string, got a number"},
+         "f.json: line 1: invalid config key ports.htp (did you mean ports.http?)"},
+        {"{\"node_name\": 5}", "f.json: line 1: node_name: expected a string, got a number"},
         {"{\"ports\": {\"http\": \"80\"}}",
-         "f.json: ports.http: expected a whole number, got a string"},
-        {"{\"ports\": 1}", "f.json: ports: expected an object, got a number"},
-        {"{\"server\": \"yes\"}", "f.json: server: expected a boolean, got a string"},
+         "f.json: line 1: ports.http: expected a whole number, got a string"},
+        {"{\"ports\": 1}", "f.json: line 1: ports: expected an object, got a number"},
+        {"{\"server\": \"yes\"}", "f.json: line 1: server: expected a boolean, got a string"},
         {"{\"max_query_time\": \"10\"}",
-         "f.json: max_query_time: invalid duration \"10\" (write for example \"10s\")"},
+         "f.json: line 1: max_query_time: invalid duration \"10\" (write for example \"10s\")"},
         {"{\"max_query_time\": 10}",
-         "f.json: max_query_time: expected a duration such as \"10s\", got a number"},
+         "f.json: line 1: max_query_time: expected a duration such as \"10s\", got a number"},
         {"{\"node_meta\": {\"a\": 1}}",
-         "f.json: node_meta: expected an object of strings, got a number"},
-        {"{\"recursors\": [1]}", "f.json: recursors: expected a list of strings, got a number"},
+         "f.json: line 1: node_meta: expected an object of strings, got a number"},
+        {"{\"recursors\": [1]}",
+         "f.json: line 1: recursors: expected a list of strings, got a number"},
         {"{\"encrypt_verify_incoming\": 1}",
-         "f.json: encrypt_verify_incoming: expected a boolean, got a number"},
+         "f.json: line 1: encrypt_verify_incoming: expected a boolean, got a number"},
         {"{\"dns_config\": {\"service_ttl\": {\"*\": 5}}}",
-         "f.json: dns_config.service_ttl: expected a duration such as \"10s\", got a number"},
+         "f.json: line 1: dns_config.service_ttl: expected a duration such as \"10s\", got a "
+         "number"},
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         struct config c;
@@ -101,11 +105,15 @@ static void values_that_cannot_work_are_refused(void **state)
          "\"10.0.0.2\")"},
         {"{\"acl\": {\"enabled\": true}}",
          "acl.enabled: ACLs are not available yet; remove it to run without access control"},
-        {"{\"http_config\": {\"block_endpoints\": [\"/v1/kv\"]}}",
-         "http_config.block_endpoints is not supported yet"},
-        {"{\"services\": [{\"name\": \"web\"}]}",
-         "f.json: services: service definitions in files are not supported yet; register through "
-         "the HTTP API or with `rollcall services register`"},
+        {"{\"http_config\": {\"allow_write_http_from\": [\"10.0.0.1\"]}}",
+         "http_config.allow_write_http_from: \"10.0.0.1\" is no network (write for example "
+         "\"10.0.0.0/8\")"},
+        {"{\"http_config\": {\"response_headers\": {\"a b\": \"c\"}}}",
+         "http_config.response_headers: \"a b\" is no valid header"},
+        {"{\"http_config\": {\"response_headers\": {\"X-A\": \"c\\r\\nX-B: d\"}}}",
+         "http_config.response_headers: \"X-A\" is no valid header"},
+        {"{\"http_config\": {\"response_headers\": {\"content-length\": \"5\"}}}",
+         "http_config.response_headers: content-length cannot be set"},
         {"{\"node_meta\": {\"a b\": \"c\"}}",
          "node_meta invalid: Couldn't load metadata pair ('a b', 'c'): Key contains invalid "
          "characters"},
@@ -275,15 +283,26 @@ static void directories_are_read_in_the_order_of_their_names(void **state)
     config_fini(&c);
 }
 
-static void hcl_is_refused_and_not_misread(void **state)
+static void hcl_says_the_same_as_json(void **state)
 {
     (void)state;
+    static const char text[] =
+        "node_name = \"n1\"\nports {\n  http = 8600\n}\n"
+        "node_meta { rack = \"1\" }\nnode_meta { zone = \"z\" }\n"
+        "dns_config { service_ttl { \"*\" = \"5s\" } }\n";
     struct config c;
     struct errmsg e = {""};
     config_init(&c, true);
-    assert_int_equal(config_load_file(&c, "agent.hcl", "", &e), E_UNSUPPORTED);
+    assert_int_equal(config_load_hcl(&c, slice_str(text), "f.hcl", &e), 0);
+    assert_int_equal(config_load_hcl(&c, SLICE_LIT(" {\"domain\": \"x\"}"), "f.hcl", &e), 0);
+    assert_string_equal(c.node_name, "n1");
+    assert_string_equal(c.domain, "x");
+    assert_int_equal(c.port_http, 8600);
+    assert_int_equal(c.node_meta.n, 2);
+    assert_int_equal(c.dns_service_ttl.n, 1);
+    assert_int_equal(config_load_hcl(&c, SLICE_LIT("ports {\n htp = 1 }"), "f.hcl", &e), E_INVAL);
     assert_string_equal(e.text,
-                        "agent.hcl: HCL configuration is not supported yet; write it as JSON");
+                        "f.hcl: line 2: invalid config key ports.htp (did you mean ports.http?)");
     config_fini(&c);
 }
 
@@ -317,7 +336,7 @@ int main(void)
         cmocka_unit_test(the_development_mode_needs_nothing_else),
         cmocka_unit_test(the_soa_takes_seconds_or_durations),
         cmocka_unit_test(directories_are_read_in_the_order_of_their_names),
-        cmocka_unit_test(hcl_is_refused_and_not_misread),
+        cmocka_unit_test(hcl_says_the_same_as_json),
         cmocka_unit_test(every_key_has_one_row_and_a_known_parent),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
