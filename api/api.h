@@ -169,7 +169,10 @@ enum api_route_flags {
     API_CONSISTENCY = 2, /* also X-Consul-Effective-Consistency */
     API_TAIL = 4,        /* the pattern ends with "/" and takes the rest of the path */
     API_NO_BODY_LIMIT = 8, /* KV: its own limit applies */
-    API_DC = 16            /* refuses ?dc= of another datacenter */
+    API_DC = 16,           /* refuses ?dc= of another datacenter */
+    /* X-Consul-Index alone, of a resource whose indexes have no order: blocks while it is equal to
+     * ?index=, and is answered by any server. */
+    API_UNORDERED = 32
 };
 
 struct api_route {

@@ -171,6 +171,12 @@ void kv_put(struct api_req *r);
 /* DELETE kv/ */
 void kv_delete(struct api_req *r);
 
+/* PUT event/fire/ */
+void event_fire(struct api_req *r);
+/* GET event/list */
+void event_list_find(struct api_req *r, struct api_resource *res);
+void event_list_render(struct api_req *r, struct buf *out);
+
 /* Everything below acl/: 401, since ACLs are off. */
 void acl_disabled(struct api_req *r);
 

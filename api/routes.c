@@ -110,6 +110,12 @@ const struct api_route api_routes[] = {
      .missing = NO_SERVICE,
      READ(mesh_find, mesh_render_list)},
 
+    {.pattern = "/v1/event/fire/",
+     .flags = API_DC | API_TAIL,
+     .missing = "Missing name",
+     .put = event_fire},
+    {.pattern = "/v1/event/list", .flags = API_UNORDERED, READ(event_list_find, event_list_render)},
+
     {.pattern = "/v1/kv/", .flags = KV, READ(kv_find, kv_render), .put = kv_put, .del = kv_delete},
 
     ACL("/v1/acl/bootstrap", ACL_PUT),

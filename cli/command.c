@@ -17,6 +17,7 @@ const struct cli_command *const cli_commands[] = {
     &cli_catalog_services,
     &cli_completion_bash,
     &cli_completion_zsh,
+    &cli_event,
     &cli_info,
     &cli_keygen,
     &cli_kv_delete,

@@ -62,6 +62,7 @@ extern const struct cli_command cli_catalog_nodes;
 extern const struct cli_command cli_catalog_services;
 extern const struct cli_command cli_completion_bash;
 extern const struct cli_command cli_completion_zsh;
+extern const struct cli_command cli_event;
 extern const struct cli_command cli_info;
 extern const struct cli_command cli_keygen;
 extern const struct cli_command cli_kv_delete;

@@ -7,11 +7,12 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include "registry/event.h"
 #include "registry/keys.h"
 #include "registry/store.h"
 #include "registry/tables.h"
 
-enum { WATCH_KINDS = REG_W_PREFIX + 1 };
+enum { WATCH_KINDS = REG_W_EVENTS + 1 };
 
 /* The row "state" of T_META, little endian, in this order behind a u32 schema. */
 struct state {
@@ -63,6 +64,8 @@ void apply_register(struct reg *r, const struct reg_register *c, struct reg_resu
 void apply_deregister(struct reg *r, const struct reg_deregister *c, struct reg_result *out);
 void apply_check_status(struct reg *r, const struct reg_check_status *c, struct reg_result *out);
 void apply_kv(struct reg *r, const struct reg_kv_op *c, struct reg_result *out);
+/* event.c */
+void apply_event(struct reg *r, const struct reg_event *c, struct reg_result *out);
 /* Forget tombstones older than 15 minutes by the batch's clock; bounded work. */
 void apply_reap(struct reg *r);
 

@@ -43,7 +43,7 @@ int state_decode(struct slice raw, struct state *s)
     s->raft_index = rd_u64(&r);
     s->raft_term = rd_u64(&r);
     s->index = rd_u64(&r);
-    for (int i = 0; i < WATCH_KINDS; i++) {
+    for (int i = 0; i < WATCH_KINDS && rd_left(&r) > 0; i++) { /* kinds of later versions: 0 */
         s->wide[i] = rd_u64(&r);
         s->gone[i] = rd_u64(&r);
     }
@@ -176,6 +176,7 @@ static int apply_command(struct reg *r, uint8_t type, struct slice body, struct 
         struct reg_deregister dereg;
         struct reg_check_status status;
         struct reg_kv_op kv;
+        struct reg_event event;
     } c;
     int rc;
     switch ((enum reg_command_type)type) {
@@ -204,6 +205,12 @@ static int apply_command(struct reg *r, uint8_t type, struct slice body, struct 
             rc = reg_kv_op_decode(body, &c.kv);
             if (rc == 0) {
                 apply_kv(r, &c.kv, out);
+            }
+            return rc;
+        case REG_CMD_EVENT:
+            rc = reg_event_decode(body, &c.event);
+            if (rc == 0) {
+                apply_event(r, &c.event, out);
             }
             return rc;
     }
