@@ -121,6 +121,7 @@ struct api_resource {
         enum reg_watch_kind kind;
         struct slice name;
     } watch[API_WATCH_MAX];   /* any of these touched: look again */
+    bool bare;                /* what is not 200 goes without index headers */
     bool private_body;        /* not to be kept (depends on more than the watch keys) */
     const char *content_type; /* NULL = application/json */
     bool raw;                 /* KV ?raw: body as is, nosniff and CSP headers, no pretty printing */

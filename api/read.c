@@ -172,7 +172,7 @@ static struct answer *make_answer(struct request *r,
     if (res->status != 200) {
         struct answer *a = request_answer_text(res->status, res->error);
         a->index = res->index;
-        if (res->index > 0) {
+        if (res->index > 0 && !res->bare) {
             add_read_headers(r, a, o); /* a refusal that did look at the resource, or a 404 */
         }
         return a;

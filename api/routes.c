@@ -110,6 +110,15 @@ const struct api_route api_routes[] = {
      .missing = NO_SERVICE,
      READ(mesh_find, mesh_render_list)},
 
+    {.pattern = "/v1/coordinate/datacenters", .get = coordinate_datacenters},
+    {.pattern = "/v1/coordinate/nodes",
+     .flags = API_META | API_DC,
+     READ(coordinate_nodes_find, coordinate_nodes_render)},
+    {.pattern = "/v1/coordinate/node/",
+     .flags = API_META | API_DC | API_TAIL,
+     READ(coordinate_node_find, coordinate_node_render)},
+    {.pattern = "/v1/coordinate/update", .flags = API_DC, .put = coordinate_update},
+
     {.pattern = "/v1/event/fire/",
      .flags = API_DC | API_TAIL,
      .missing = "Missing name",

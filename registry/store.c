@@ -177,6 +177,7 @@ static int apply_command(struct reg *r, uint8_t type, struct slice body, struct 
         struct reg_check_status status;
         struct reg_kv_op kv;
         struct reg_event event;
+        struct reg_coord coord;
     } c;
     int rc;
     switch ((enum reg_command_type)type) {
@@ -211,6 +212,12 @@ static int apply_command(struct reg *r, uint8_t type, struct slice body, struct 
             rc = reg_event_decode(body, &c.event);
             if (rc == 0) {
                 apply_event(r, &c.event, out);
+            }
+            return rc;
+        case REG_CMD_COORD:
+            rc = reg_coord_decode(body, &c.coord);
+            if (rc == 0) {
+                apply_coord(r, &c.coord, out);
             }
             return rc;
     }

@@ -30,6 +30,7 @@ enum table {
     T_TOMBS,         /* KV key -> u64 index, i64 wall_ns, the full key */
     T_TOMB_ORDER,    /* BE u64 index, BE u32 sequence -> KV key in T_TOMBS */
     T_EVENTS,        /* BE u64 index -> event record */
+    T_COORDS,        /* node, segment -> coordinate record */
     TABLE_COUNT
 };
 
