@@ -125,6 +125,7 @@ struct api_resource {
         enum reg_watch_kind kind;
         struct slice name;
     } watch[API_WATCH_MAX];   /* any of these touched: look again */
+    bool bare;                /* what is not 200 goes without index headers */
     bool private_body;        /* not to be kept (depends on more than the watch keys) */
     const char *content_type; /* NULL = application/json */
     bool raw;                 /* KV ?raw: body as is, nosniff and CSP headers, no pretty printing */
@@ -173,7 +174,10 @@ enum api_route_flags {
     API_CONSISTENCY = 2, /* also X-Consul-Effective-Consistency */
     API_TAIL = 4,        /* the pattern ends with "/" and takes the rest of the path */
     API_NO_BODY_LIMIT = 8, /* KV: its own limit applies */
-    API_DC = 16            /* refuses ?dc= of another datacenter */
+    API_DC = 16,           /* refuses ?dc= of another datacenter */
+    /* X-Consul-Index alone, of a resource whose indexes have no order: blocks while it is equal to
+     * ?index=, and is answered by any server. */
+    API_UNORDERED = 32
 };
 
 struct api_route {

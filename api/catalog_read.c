@@ -4,6 +4,7 @@
 
 #include "api/filter_types.h"
 #include "api/handlers.h"
+#include "api/near.h"
 #include "api/render.h"
 
 /* The node of the current row. */
@@ -39,14 +40,18 @@ void catalog_nodes_render(struct api_req *r, struct buf *out)
     struct json j = json_to(out);
     struct reg_iter it;
     struct filter_node n = {.datacenter = dc};
+    struct near near;
+    near_begin(&near, r);
     json_arr(&j);
     reg_nodes(r->reader, &it);
     while (reg_nodes_next(&it, &n.node)) {
         if (handler_node_meta(r, n.node.meta) && (f == NULL || filter_match(f, &n))) {
+            near_row(&near, out, n.node.name);
             render_node(&j, dc, &n.node);
         }
     }
     reg_iter_end(&it);
+    near_end(&near, out);
     json_arr_end(&j);
 }
 
@@ -170,6 +175,8 @@ void catalog_service_render(struct api_req *r, struct buf *out)
     struct filter_service_node view = {.datacenter = handler_datacenter(r)};
     struct json j = json_to(out);
     struct reg_iter it;
+    struct near near;
+    near_begin(&near, r);
     json_arr(&j);
     reg_instances(r->reader, &it, r->tail);
     while (reg_instances_next(&it, &view.service)) {
@@ -178,10 +185,12 @@ void catalog_service_render(struct api_req *r, struct buf *out)
         }
         view.node = row.node;
         if (f == NULL || filter_match(f, &view)) {
+            near_row(&near, out, row.node.name);
             render_service_node(&j, view.datacenter, &row.node, &view.service);
         }
     }
     reg_iter_end(&it);
+    near_end(&near, out);
     json_arr_end(&j);
 }
 

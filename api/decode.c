@@ -168,6 +168,38 @@ static int decode_u64(struct decoder *d, const struct where *w, const json_t *v,
     return 0;
 }
 
+static int decode_f64(struct decoder *d, const struct where *w, const json_t *v, double *out)
+{
+    if (!json_is_number(v)) {
+        return wrong_type(d, w, v, "float64");
+    }
+    *out = json_number_value(v);
+    return 0;
+}
+
+static int decode_f64s(struct decoder *d,
+                       const struct where *w,
+                       const json_t *v,
+                       struct decode_array *out)
+{
+    size_t n = json_array_size(v);
+    if (!json_is_array(v)) {
+        return wrong_type(d, w, v, "[]float64");
+    }
+    if (n > DECODE_OBJECTS_MAX) {
+        return err_set(d->e, E_INVAL, "a list has too many elements");
+    }
+    double *items = d->mem->alloc(d->mem->arg, (n + 1) * sizeof *items);
+    for (size_t i = 0; i < n; i++) {
+        const json_t *item = json_array_get(v, i);
+        if (!json_is_null(item) && decode_f64(d, w, item, &items[i]) != 0) {
+            return E_INVAL;
+        }
+    }
+    *out = (struct decode_array){items, (unsigned)n};
+    return 0;
+}
+
 /* Why Go's time.ParseDuration refuses @s: no unit, an unknown unit, or no number at all. */
 static int bad_duration(struct errmsg *e, struct slice s)
 {
@@ -467,6 +499,10 @@ static int decode_field(struct decoder *d,
         }
         case DECODE_OBJECTS:
             return decode_objects(d, w, v, f->object, to);
+        case DECODE_F64:
+            return decode_f64(d, w, v, to);
+        case DECODE_F64S:
+            return decode_f64s(d, w, v, to);
         case DECODE_JSON:
             return decode_json(d, v, to);
         case DECODE_IGNORE:

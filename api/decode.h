@@ -29,6 +29,8 @@ enum decode_kind {
     DECODE_ADDRS,    /* struct reg_list name -> "address\0port", from {name: {Address, Port}} */
     DECODE_OBJECT,   /* pointer to the object; NULL when absent */
     DECODE_OBJECTS,  /* struct decode_array; null elements are left out */
+    DECODE_F64,      /* double */
+    DECODE_F64S,     /* struct decode_array of double */
     DECODE_JSON,     /* struct slice: the compact text of any value; empty for null */
     DECODE_IGNORE    /* accepted and dropped */
 };

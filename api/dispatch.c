@@ -59,7 +59,8 @@ static bool failure_has_index(const struct api_route *route)
             return false;
         }
     }
-    return (route->flags & API_CONSISTENCY) != 0;
+    return (route->flags & API_CONSISTENCY) != 0 ||
+           strncmp(route->pattern, "/v1/coordinate/node", 19) == 0;
 }
 
 struct answer *request_answer_failure(const struct request *r, const char *text)

@@ -113,6 +113,9 @@ void handler_resource(struct api_req *r,
     if (kind != REG_W_NODES && api_param(r, "node-meta", &any)) {
         handler_watch(res, REG_W_NODES, slice_of(NULL, 0));
     }
+    if (api_param(r, "near", &any)) {
+        handler_watch(res, REG_W_COORDS, slice_of(NULL, 0));
+    }
 }
 
 bool handler_node_meta(const struct api_req *r, struct reg_list meta)

@@ -32,7 +32,8 @@ void handler_deregister(struct api_req *r,
                                      const struct reg_result *result));
 
 void handler_watch(struct api_resource *res, enum reg_watch_kind kind, struct slice name);
-/* The resource is (@kind, @name): its index and its key; with ?node-meta= also the nodes' key. */
+/* The resource is (@kind, @name): its index and its key; with ?node-meta= also the nodes' key, with
+ * ?near= also the coordinates'. */
 void handler_resource(struct api_req *r,
                       struct api_resource *res,
                       enum reg_watch_kind kind,
@@ -186,6 +187,23 @@ void session_create(struct api_req *r);
 void session_destroy(struct api_req *r);
 /* PUT session/renew/ */
 void session_renew(struct api_req *r);
+
+/* GET coordinate/datacenters */
+void coordinate_datacenters(struct api_req *r);
+/* GET coordinate/nodes */
+void coordinate_nodes_find(struct api_req *r, struct api_resource *res);
+void coordinate_nodes_render(struct api_req *r, struct buf *out);
+/* GET coordinate/node/ */
+void coordinate_node_find(struct api_req *r, struct api_resource *res);
+void coordinate_node_render(struct api_req *r, struct buf *out);
+/* PUT coordinate/update */
+void coordinate_update(struct api_req *r);
+
+/* PUT event/fire/ */
+void event_fire(struct api_req *r);
+/* GET event/list */
+void event_list_find(struct api_req *r, struct api_resource *res);
+void event_list_render(struct api_req *r, struct buf *out);
 
 /* Everything below acl/: 401, since ACLs are off. */
 void acl_disabled(struct api_req *r);

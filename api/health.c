@@ -3,6 +3,7 @@
  * copied. */
 #include "api/filter_types.h"
 #include "api/handlers.h"
+#include "api/near.h"
 #include "api/render.h"
 
 /* ---- lists of checks ---- */
@@ -14,13 +15,17 @@ static void render_checks(struct api_req *r, struct reg_iter *it, struct buf *ou
     const struct filter *f = handler_filter(r, &filter_type_check, &error);
     struct json j = json_to(out);
     struct reg_check c;
+    struct near near;
+    near_begin(&near, r);
     json_arr(&j);
     while (reg_checks_next(it, &c)) {
         if (handler_node_passes(r, c.node) && (f == NULL || filter_match(f, &c))) {
+            near_row(&near, out, c.node);
             render_check(&j, &c, false);
         }
     }
     reg_iter_end(it);
+    near_end(&near, out);
     json_arr_end(&j);
 }
 
@@ -206,7 +211,9 @@ void health_service_render(struct api_req *r, struct buf *out)
     struct json j = json_to(out);
     struct reg_iter it;
     struct reg_service s;
+    struct near near;
     bool passing;
+    near_begin(&near, r);
     (void)wants_passing(r, &passing); /* find refused what is no boolean */
     json_arr(&j);
     reg_instances(r->reader, &it, r->tail);
@@ -215,10 +222,12 @@ void health_service_render(struct api_req *r, struct buf *out)
         if (row.passes && handler_tags(r, s.tags) &&
             (!passing || (row.passing && instance_passing(r, &s))) &&
             (f == NULL || instance_matches(r, f, &row, &s))) {
+            near_row(&near, out, s.node);
             render_instance(r, &j, &row, &s);
         }
     }
     reg_iter_end(&it);
+    near_end(&near, out);
     json_arr_end(&j);
     out->failed = out->failed || !buf_ok(&row.object) || !buf_ok(&row.checks);
     buf_fini(&row.object);

@@ -3,6 +3,9 @@
  * \ufffd on its own. */
 #include "api/json.h"
 
+#include <stdio.h>
+#include <stdlib.h>
+
 #include "base/duration.h"
 
 /* What a byte inside a string needs. */
@@ -253,6 +256,34 @@ void json_raw(struct json *j, struct slice text)
 {
     comma(j);
     buf_add_slice(j->b, text);
+}
+
+/* The shortest digits that give the same number back; without an exponent from 1e-6 to 1e21. */
+void json_f64(struct json *j, double v)
+{
+    char text[64];
+    double size = v < 0 ? -v : v;
+    comma(j);
+    if (size != 0 && (size < 1e-6 || size >= 1e21)) {
+        for (int digits = 0; digits <= 16; digits++) {
+            (void)snprintf(text, sizeof text, "%.*e", digits, v);
+            if (strtod(text, NULL) == v) {
+                break;
+            }
+        }
+        char *e = strchr(text, 'e');
+        if (e != NULL && e[2] == '0') { /* e-09 is e-9 in Go */
+            memmove(e + 2, e + 3, strlen(e + 3) + 1);
+        }
+    } else {
+        for (int digits = 0; digits <= 24; digits++) {
+            (void)snprintf(text, sizeof text, "%.*f", digits, v);
+            if (strtod(text, NULL) == v) {
+                break;
+            }
+        }
+    }
+    buf_add_str(j->b, text);
 }
 
 void json_duration(struct json *j, int64_t ns)

@@ -32,6 +32,7 @@ void json_cstr(struct json *j, const char *s);
 void json_base64(struct json *j, struct slice bytes); /* standard alphabet, padded, quoted */
 void json_u64(struct json *j, uint64_t v);
 void json_i64(struct json *j, int64_t v);
+void json_f64(struct json *j, double v); /* Go's spelling; @v is finite */
 void json_bool(struct json *j, bool v);
 void json_nil(struct json *j); /* null; not json_null(), a symbol that jansson exports and calls */
 void json_raw(struct json *j, struct slice text); /* one JSON value, already encoded */

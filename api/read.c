@@ -101,10 +101,10 @@ static const char *parse_options(struct request *r, struct options *o)
 {
     struct slice s = {NULL, 0};
     *o = (struct options){.index = 0};
-    if ((r->pub.route->flags & API_META) == 0) {
+    if ((r->pub.route->flags & (API_META | API_UNORDERED)) == 0) {
         return NULL;
     }
-    const char *error = parse_consistency(r, o);
+    const char *error = (r->pub.route->flags & API_META) == 0 ? NULL : parse_consistency(r, o);
     if (error != NULL) {
         return error;
     }
@@ -120,9 +120,20 @@ static const char *parse_options(struct request *r, struct options *o)
 
 /* ---- looking ---- */
 
+/* Has a client that has seen @above something to learn from @index? */
+static bool moved(const struct request *r, uint64_t index, uint64_t above)
+{
+    return (r->pub.route->flags & API_UNORDERED) != 0 ? index != above : index > above;
+}
+
 static void add_read_headers(const struct request *r, struct answer *a, const struct options *o)
 {
     const struct api_route *route = r->pub.route;
+    if ((route->flags & API_UNORDERED) != 0) {
+        buf_add_str(&a->head, "X-Consul-Index: ");
+        buf_add_u64(&a->head, a->index);
+        buf_add_str(&a->head, "\r\n");
+    }
     if ((route->flags & API_META) == 0) {
         return;
     }
@@ -161,7 +172,7 @@ static struct answer *make_answer(struct request *r,
     if (res->status != 200) {
         struct answer *a = request_answer_text(res->status, res->error);
         a->index = res->index;
-        if (res->index > 0) {
+        if (res->index > 0 && !res->bare) {
             add_read_headers(r, a, o); /* a refusal that did look at the resource, or a 404 */
         }
         return a;
@@ -216,7 +227,7 @@ static struct answer *look(struct request *r,
     if (res->index == 0 && !error) {
         res->index = 1; /* 0 would make a client poll without waiting */
     }
-    if (error || above == 0 || res->index > above) {
+    if (error || above == 0 || moved(r, res->index, above)) {
         answer = make_answer(r, res, o);
     }
     reg_read_end(a->reader);
@@ -307,12 +318,12 @@ void read_run(struct request *r)
     struct slice key = shared_name(r);
     loop_sync(a);
     struct answer *kept = cache_find(a->cache, key);
-    if (kept != NULL && (o.index == 0 || kept->index > o.index)) {
+    if (kept != NULL && (o.index == 0 || moved(r, kept->index, o.index))) {
         request_finish(r, answer_ref(kept), false);
         return;
     }
     struct group *g = o.index > 0 ? group_find(a->blocking, key) : NULL;
-    if (g != NULL && !group_dirty(g) && group_index(g) > 0 && group_index(g) <= o.index) {
+    if (g != NULL && !group_dirty(g) && group_index(g) > 0 && !moved(r, group_index(g), o.index)) {
         park(r, g, &o);
         loop_schedule(a);
         return;
@@ -357,7 +368,8 @@ static void look_at_group(struct api_loop *a, struct group *g)
     }
     bool error = res.status != 200 && res.status != 404;
     group_subscribe(g, &res);
-    group_set(g, res.index, answer, error || back);
+    bool unordered = (r->pub.route->flags & API_UNORDERED) != 0;
+    group_set(g, res.index, answer, error || back || unordered);
     answer_unref(answer);
     request_free(r);
 }

@@ -4,6 +4,7 @@
 
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include <pcre2.h>
+#include <string.h>
 
 enum { STEPS_MAX = 10000, HEAP_MAX_KIB = 64, NEST_MAX = 50 };
 
@@ -27,6 +28,28 @@ static void arena_free(void *p, void *arg)
 
 static const char out_of_memory[] = "out of memory";
 
+/* Say why @pattern does not compile, as Go does where the fault is one that Go knows by the same
+ * name. */
+static void explain(struct errmsg *e, int code, size_t at, struct slice pattern)
+{
+    int shown = pattern.len > 128 ? 128 : (int)pattern.len;
+    if (code == PCRE2_ERROR_QUANTIFIER_INVALID && at <= pattern.len && pattern.len > 0) {
+        at -= at > 0 && (at == pattern.len || strchr("*+?", pattern.p[at]) == NULL) ? 1 : 0;
+        (void)err_set(e, E_INVAL,
+                      "error parsing regexp: missing argument to repetition operator: `%c`",
+                      pattern.p[at]);
+    } else if (code == PCRE2_ERROR_MISSING_CLOSING_PARENTHESIS) {
+        (void)err_set(e, E_INVAL, "error parsing regexp: missing closing ): `%.*s`", shown,
+                      pattern.p);
+    } else if (code == PCRE2_ERROR_UNMATCHED_CLOSING_PARENTHESIS) {
+        (void)err_set(e, E_INVAL, "error parsing regexp: unexpected ): `%.*s`", shown, pattern.p);
+    } else {
+        PCRE2_UCHAR why[256];
+        (void)pcre2_get_error_message(code, why, sizeof why);
+        (void)err_set(e, E_INVAL, "error parsing regexp: %s at offset %zu", (const char *)why, at);
+    }
+}
+
 static pcre2_code *compile(pcre2_general_context *general, struct slice pattern, struct errmsg *e)
 {
     int code;
@@ -42,10 +65,7 @@ static pcre2_code *compile(pcre2_general_context *general, struct slice pattern,
                                    PCRE2_UTF | PCRE2_MATCH_INVALID_UTF | PCRE2_NEVER_BACKSLASH_C,
                                    &code, &at, cc);
     if (re == NULL) {
-        PCRE2_UCHAR why[256];
-        (void)pcre2_get_error_message(code, why, sizeof why);
-        (void)err_set(e, E_INVAL, "error parsing regexp: %s at offset %zu", (const char *)why,
-                      (size_t)at);
+        explain(e, code, at, pattern);
     }
     return re;
 }

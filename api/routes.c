@@ -111,6 +111,21 @@ const struct api_route api_routes[] = {
      .missing = NO_SERVICE,
      READ(mesh_find, mesh_render_list)},
 
+    {.pattern = "/v1/coordinate/datacenters", .get = coordinate_datacenters},
+    {.pattern = "/v1/coordinate/nodes",
+     .flags = API_META | API_DC,
+     READ(coordinate_nodes_find, coordinate_nodes_render)},
+    {.pattern = "/v1/coordinate/node/",
+     .flags = API_META | API_DC | API_TAIL,
+     READ(coordinate_node_find, coordinate_node_render)},
+    {.pattern = "/v1/coordinate/update", .flags = API_DC, .put = coordinate_update},
+
+    {.pattern = "/v1/event/fire/",
+     .flags = API_DC | API_TAIL,
+     .missing = "Missing name",
+     .put = event_fire},
+    {.pattern = "/v1/event/list", .flags = API_UNORDERED, READ(event_list_find, event_list_render)},
+
     {.pattern = "/v1/kv/", .flags = KV, READ(kv_find, kv_render), .put = kv_put, .del = kv_delete},
 
     {.pattern = "/v1/session/create", .flags = API_DC, .put = session_create},

@@ -214,6 +214,8 @@ static json_t *value_of(const struct place *p,
         case DECODE_TRISTATE:
         case DECODE_INT:
         case DECODE_U64:
+        case DECODE_F64:
+        case DECODE_F64S:
         case DECODE_DURATION:
         case DECODE_IGNORE:
             return json_incref(v);

@@ -137,6 +137,7 @@ static void delete_node(struct reg *r, struct slice name)
         }
         sessions_end_of_node(r, n.name);
         rows_drop_node(r, &n);
+        coords_drop(r, name);
         index_bump(r, REG_W_NODES, none);
         index_drop(r, REG_W_NODE, name);
         index_drop(r, REG_W_NODE_CHECKS, name);

@@ -113,6 +113,14 @@ void reg_command_session(struct buf *b, const struct reg_session_op *c)
     end(b, at);
 }
 
+void reg_command_body(struct buf *b, enum reg_command_type type, const struct buf *body)
+{
+    size_t at = begin(b, type);
+    buf_add_slice(b, buf_slice(body));
+    b->failed = b->failed || !buf_ok(body);
+    end(b, at);
+}
+
 void reg_batch_begin(struct buf *b, int64_t wall_ns)
 {
     assert(b->len == 0);

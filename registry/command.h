@@ -24,7 +24,9 @@ enum reg_command_type {
     REG_CMD_DEREGISTER,   /* a node, a service instance or a check */
     REG_CMD_CHECK_STATUS, /* what a prober found */
     REG_CMD_KV,
-    REG_CMD_SESSION /* a session begins or ends */
+    REG_CMD_SESSION, /* a session begins or ends */
+    REG_CMD_EVENT,   /* a user event: registry/event.h */
+    REG_CMD_COORD    /* a node's coordinate: registry/coord.h */
 };
 
 /* REG_CMD_REGISTER flags. */
@@ -91,6 +93,10 @@ void reg_command_deregister(struct buf *b, const struct reg_deregister *c);
 void reg_command_check_status(struct buf *b, const struct reg_check_status *c);
 void reg_command_kv(struct buf *b, const struct reg_kv_op *c);
 void reg_command_session(struct buf *b, const struct reg_session_op *c);
+
+/* Append a command whose @body is encoded already, by the header that owns it; fails @b if @body
+ * failed. */
+void reg_command_body(struct buf *b, enum reg_command_type type, const struct buf *body);
 
 /* Begin a batch in the empty buffer @b; append commands behind it; then close it, which writes the
  * count and pads with zeros to a multiple of 8 (engine.md D1). */

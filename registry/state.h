@@ -7,11 +7,13 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include "registry/coord.h"
+#include "registry/event.h"
 #include "registry/keys.h"
 #include "registry/store.h"
 #include "registry/tables.h"
 
-enum { WATCH_KINDS = REG_W_SESSIONS + 1 };
+enum { WATCH_KINDS = REG_W_COORDS + 1 };
 
 /* The row "state" of T_META, little endian, in this order behind a u32 schema. */
 struct state {
@@ -65,6 +67,11 @@ void apply_deregister(struct reg *r, const struct reg_deregister *c, struct reg_
 void apply_check_status(struct reg *r, const struct reg_check_status *c, struct reg_result *out);
 void apply_kv(struct reg *r, const struct reg_kv_op *c, struct reg_result *out);
 void apply_session(struct reg *r, const struct reg_session_op *c, struct reg_result *out);
+/* event.c */
+void apply_event(struct reg *r, const struct reg_event *c, struct reg_result *out);
+/* coord.c; the second: the node goes. */
+void apply_coord(struct reg *r, const struct reg_coord *c, struct reg_result *out);
+void coords_drop(struct reg *r, struct slice node);
 /* Forget tombstones older than 15 minutes by the batch's clock; bounded work. */
 void apply_reap(struct reg *r);
 

@@ -43,8 +43,7 @@ int state_decode(struct slice raw, struct state *s)
     s->raft_index = rd_u64(&r);
     s->raft_term = rd_u64(&r);
     s->index = rd_u64(&r);
-    /* A row of an older version ends with the kinds that there were. */
-    for (int i = 0; i < WATCH_KINDS && rd_left(&r) > 0; i++) {
+    for (int i = 0; i < WATCH_KINDS && rd_left(&r) > 0; i++) { /* kinds of later versions: 0 */
         s->wide[i] = rd_u64(&r);
         s->gone[i] = rd_u64(&r);
     }
@@ -178,6 +177,8 @@ static int apply_command(struct reg *r, uint8_t type, struct slice body, struct 
         struct reg_check_status status;
         struct reg_kv_op kv;
         struct reg_session_op session;
+        struct reg_event event;
+        struct reg_coord coord;
     } c;
     int rc;
     switch ((enum reg_command_type)type) {
@@ -212,6 +213,18 @@ static int apply_command(struct reg *r, uint8_t type, struct slice body, struct 
             rc = reg_session_op_decode(body, &c.session);
             if (rc == 0) {
                 apply_session(r, &c.session, out);
+            }
+            return rc;
+        case REG_CMD_EVENT:
+            rc = reg_event_decode(body, &c.event);
+            if (rc == 0) {
+                apply_event(r, &c.event, out);
+            }
+            return rc;
+        case REG_CMD_COORD:
+            rc = reg_coord_decode(body, &c.coord);
+            if (rc == 0) {
+                apply_coord(r, &c.coord, out);
             }
             return rc;
     }

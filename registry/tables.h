@@ -35,6 +35,8 @@ enum table {
     T_HELD,             /* uuid, KV key -> the full KV key that the session holds */
     T_DELAYS,           /* KV key -> i64 wall_ns before which nobody can lock it */
     T_DELAY_ORDER,      /* BE u64 wall_ns, index, BE u32 sequence -> KV key in T_DELAYS */
+    T_EVENTS,           /* BE u64 index -> event record */
+    T_COORDS,           /* node, segment -> coordinate record */
     TABLE_COUNT
 };
 

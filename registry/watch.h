@@ -30,7 +30,9 @@ enum reg_watch_kind {
     REG_W_AGENT,          /* + node name: what the agent routes of that node show; drives probing */
     REG_W_KEY,            /* + key: exactly this KV key */
     REG_W_PREFIX,         /* + prefix: any KV key that starts with it. Subscribe only */
-    REG_W_SESSIONS        /* any session */
+    REG_W_SESSIONS,       /* any session */
+    REG_W_EVENTS,         /* user events */
+    REG_W_COORDS          /* network coordinates */
 };
 
 /* The hash of @kind and @name (lower-cased but for KEY and PREFIX; empty for the tables). */

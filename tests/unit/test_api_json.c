@@ -193,11 +193,39 @@ static void a_reader_gets_back_what_was_written(void **state)
     }
 }
 
+static void numbers_are_as_short_as_go_writes_them(void **state)
+{
+    (void)state;
+    static const struct {
+        double v;
+        const char *text;
+    } rows[] = {{0, "0"},
+                {1, "1"},
+                {-2.5, "-2.5"},
+                {0.1, "0.1"},
+                {1e-5, "0.00001"},
+                {1e-9, "1e-9"},
+                {1.5e-10, "1.5e-10"},
+                {1e21, "1e+21"},
+                {1.0 / 3, "0.3333333333333333"},
+                {123456789.25, "123456789.25"}};
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct buf b = BUF_INIT;
+        struct json j = json_to(&b);
+        json_f64(&j, rows[i].v);
+        if (!slice_is(buf_slice(&b), rows[i].text)) {
+            fail_msg("%s: got %.*s", rows[i].text, (int)b.len, b.p);
+        }
+        buf_fini(&b);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(strings_are_escaped_as_go_does),
         cmocka_unit_test(commas_go_between_elements_only),
+        cmocka_unit_test(numbers_are_as_short_as_go_writes_them),
         cmocka_unit_test(base64_is_padded),
         cmocka_unit_test(pretty_text_is_what_go_indents),
         cmocka_unit_test(a_reader_gets_back_what_was_written),
