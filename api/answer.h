@@ -18,6 +18,7 @@ struct answer {
     bool tells_cache; /* X-Cache and Age: ?cached on a route where Consul says so */
     bool sent;        /* at least once: the next time is a hit */
     uint64_t index;
+    unsigned metric; /* a kept answer: the series that requests for it count in */
     struct buf head;
     struct buf body;
     struct buf gzip;

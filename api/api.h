@@ -54,7 +54,7 @@ struct api_server {
     const char *build_date; /* RFC 3339 */
     const char *domain;
     const char *alt_domain; /* may be NULL */
-    bool pretty_always; /* -dev */
+    bool pretty_always;     /* -dev */
     bool scripts_local, scripts_remote;
     uint64_t kv_value_max;   /* 524288 */
     uint64_t body_max;       /* other bodies: 1 MiB and more */
@@ -70,6 +70,9 @@ struct api_server {
     void (*stats)(void *arg,
                   void (*each)(void *to, const char *section, const char *key, const char *value),
                   void *to);
+    /* Set the gauges that are only worked out when somebody reads them; @reader is not in a
+     * bracket. Any thread; may be NULL. */
+    void (*gauges)(void *arg, struct reg_reader *reader);
     void (*leave)(void *arg); /* PUT agent/leave: end the process in an orderly way */
     void *arg;
 };

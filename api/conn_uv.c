@@ -12,8 +12,10 @@
 #include "api/conn_send_uv.h"
 #include "api/read.h"
 #include "api/request.h"
+#include "base/clock.h"
 #include "base/err.h"
 #include "base/log.h"
+#include "base/metrics.h"
 
 enum {
     OUT_MAX = 256 * 1024,    /* answers to pipelined requests gathered before they are sent */
@@ -167,6 +169,10 @@ void conn_answer(struct conn *c, struct answer *answer, bool linger)
     c->keep_alive = c->keep_alive && !linger && !c->loop->stopping;
     c->close_after = !c->keep_alive;
     c->linger = linger;
+    if (c->metric != 0) {
+        metrics_observe_ns(c->metric, clock_mono_ns() - c->began_ns);
+        c->metric = 0;
+    }
     set_deadline(c, seconds(c->loop->opts.idle_ms));
     conn_emit(c, answer);
     if (!c->consuming) {
@@ -265,10 +271,13 @@ static void begin(struct conn *c, const struct http_head *head)
 {
     struct api_loop *a = c->loop;
     bool has_body = head->chunked || head->length > 0;
+    c->began_ns = clock_mono_ns();
+    c->metric = 0;
     if (note_head(c, head)) {
         struct answer *kept = read_cached(a, head->target);
         if (kept != NULL) {
             a->stats.requests++;
+            c->metric = kept->metric;
             conn_move(c, CONN_BUSY);
             conn_answer(c, kept, false);
             return;

@@ -40,6 +40,8 @@ struct conn {
     struct buf in;           /* bytes not used yet; no memory when there are none */
     struct request *request; /* BODY, BUSY */
     struct waiter waiter;
+    uint64_t began_ns; /* when the head of the current request was read */
+    unsigned metric;   /* the series that it counts in; 0: none */
     unsigned n_writes; /* outstanding; no further request begins before they are done */
     uint8_t state;     /* enum conn_state */
     uint8_t minor;     /* of the current request, as the next four */

@@ -10,7 +10,9 @@
 
 #include "api/json.h"
 #include "api/request.h"
+#include "base/clock.h"
 #include "base/err.h"
+#include "base/metrics.h"
 
 void request_add_json(const struct request *r, struct answer *a, struct slice json)
 {
@@ -83,6 +85,10 @@ static void go_on(struct request *r, void (*after)(struct request *r))
 static void proposed(struct request *r)
 {
     struct reg_proposal *p = &r->proposal;
+    if (p->status == 0) {
+        metrics_observe_ns(measure_command(r->loop->measure, buf_slice(&p->cmd)),
+                           clock_mono_ns() - r->proposed_ns);
+    }
     buf_fini(&p->cmd);
     int status = p->status;
     struct reg_result result = p->result; /* the handler may propose again */
@@ -119,6 +125,7 @@ void api_propose(struct api_req *pub,
     list_init(&r->proposal.reply.link);
     *cmd = (struct buf)BUF_INIT;
     r->proposed = done;
+    r->proposed_ns = clock_mono_ns();
     r->pending = 1;
     struct reg_proposer *proposer = r->loop->server->proposer;
     int rv = proposer->propose(proposer, &r->proposal);

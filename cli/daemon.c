@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "cli/gauges.h"
 #include "cli/self.h"
 #include "cli/serve.h"
 #include "cli/stats.h"
@@ -162,9 +163,11 @@ static void fill_server(struct daemon *d)
         .proposer = repl_proposer(d->repl),
         .leadership = stats_leadership,
         .stats = stats_each,
+        .gauges = gauges_set,
         .leave = on_leave,
         .arg = &d->stats,
     };
+    gauges_declare(&d->stats);
 }
 
 static int fill_ttls(struct daemon *d)
