@@ -165,6 +165,24 @@ void api_probe(struct api_req *r,
                const struct reg_probe_req *q,
                void (*done)(struct api_req *r, struct reg_probe_req *q));
 
+/* ---- streams: a call whose answer has no end of its own ---- */
+
+/* Answer 200 with a body that goes on until the client hangs up or the server stops. @sent runs
+ * when what was sent has left; @closed, once, when nobody listens any more: the handler then calls
+ * api_stream_end(), at once or, if it still waits for something, later. */
+void api_stream_begin(struct api_req *r,
+                      const char *content_type,
+                      api_call_fn sent,
+                      api_call_fn closed);
+/* False while bytes wait to be sent. */
+bool api_stream_ready(const struct api_req *r);
+/* Send @bytes; only when it is ready. May call @closed. */
+void api_stream_send(struct api_req *r, struct slice bytes);
+/* After @closed: the request goes, and its memory with it. */
+void api_stream_end(struct api_req *r);
+/* The loop's queue, for a reply of the handler's own (registry/port.h). */
+struct queue *api_reply_queue(const struct api_req *r);
+
 /* ---- the table ---- */
 
 enum api_route_flags {

@@ -152,6 +152,11 @@ static void resume(struct conn *c)
 /* What was outstanding is sent. */
 void conn_sent(struct conn *c)
 {
+    if (c->streaming) {
+        set_deadline(c, FOREVER_S);
+        c->request->stream_sent(&c->request->pub);
+        return;
+    }
     conn_move(c, CONN_HEAD);
     set_deadline(c, seconds(c->loop->opts.idle_ms));
     end_turn(c);
@@ -181,6 +186,46 @@ void conn_answer(struct conn *c, struct answer *answer, bool linger)
     } else if (c->loop->out.len > OUT_MAX) {
         conn_send(c);
     }
+}
+
+/* Send what is in the loop's buffer; what the socket does not take must leave in time. */
+static void stream_out(struct conn *c)
+{
+    if (c->consuming) {
+        return; /* the end of the turn sends it */
+    }
+    conn_send(c);
+    if (c->state != CONN_CLOSED && c->n_writes > 0) {
+        set_deadline(c, seconds(c->loop->opts.body_ms));
+    }
+}
+
+void conn_stream(struct conn *c, struct slice head)
+{
+    struct buf *out = &c->loop->out;
+    c->streaming = true;
+    c->keep_alive = false;
+    c->metric = 0; /* how long somebody listens says nothing */
+    buf_add_slice(out, head);
+    buf_add(out, loop_moment(c->loop)->date, loop_moment(c->loop)->date_len);
+    buf_add_str(out, c->minor == 0 ? "Connection: close\r\n\r\n"
+                                   : "Connection: close\r\nTransfer-Encoding: chunked\r\n\r\n");
+    stream_out(c);
+}
+
+void conn_stream_send(struct conn *c, struct slice bytes)
+{
+    struct buf *out = &c->loop->out;
+    assert(c->streaming && c->n_writes == 0);
+    if (bytes.len == 0) {
+        return; /* an empty chunk would end the body */
+    }
+    if (c->minor > 0) {
+        buf_printf(out, "%zx\r\n", bytes.len);
+    }
+    buf_add_slice(out, bytes);
+    buf_add_str(out, c->minor > 0 ? "\r\n" : "");
+    stream_out(c);
 }
 
 int conn_park(struct conn *c, struct group *g, uint64_t index, uint64_t deadline_ms)
@@ -427,7 +472,7 @@ static void on_eof(struct conn *c)
     if (c->state == CONN_BODY) {
         request_abort(c->request, 500, "unexpected EOF");
     }
-    if (c->state == CONN_BUSY || c->state == CONN_SENDING) {
+    if (!c->streaming && (c->state == CONN_BUSY || c->state == CONN_SENDING)) {
         c->keep_alive = false;
         c->close_after = true;
         c->linger = false;
@@ -551,7 +596,7 @@ void conn_tick(struct api_loop *a, uint64_t upto_s)
 
 void conn_stop(struct conn *c)
 {
-    if (c->state == CONN_HEAD || c->state == CONN_LINGER) {
+    if (c->state == CONN_HEAD || c->state == CONN_LINGER || c->streaming) {
         conn_close(c);
     } else if (c->state == CONN_SENDING || c->state == CONN_BODY) {
         c->close_after = true;

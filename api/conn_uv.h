@@ -50,6 +50,7 @@ struct conn {
     bool no_body;     /* HEAD */
     bool consuming;   /* inside conn_consume(): answers only append */
     bool paused;      /* not reading: enough bytes wait */
+    bool streaming;   /* BUSY with an answer that has no end */
     bool close_after; /* when all is sent */
     bool linger;      /* ... but read on for a while first */
 };
@@ -61,6 +62,10 @@ int conn_new(struct api_loop *a, int fd);
 void conn_answer(struct conn *c, struct answer *answer, bool linger);
 /* Its query is parked in @g. E_NOMEM: it is not. */
 int conn_park(struct conn *c, struct group *g, uint64_t index, uint64_t deadline_ms);
+/* Begin to answer the request in progress with a stream: @head is its status line and fields. */
+void conn_stream(struct conn *c, struct slice head);
+/* A piece of the stream's body; only while nothing is outstanding. May close the connection. */
+void conn_stream_send(struct conn *c, struct slice bytes);
 /* Send "100 Continue". */
 void conn_continue(struct conn *c);
 void conn_close(struct conn *c);

@@ -83,6 +83,8 @@ void agent_members(struct api_req *r);
 void agent_version(struct api_req *r);
 /* GET agent/host */
 void agent_host(struct api_req *r);
+/* GET agent/monitor */
+void agent_monitor(struct api_req *r);
 /* GET agent/metrics */
 void agent_metrics(struct api_req *r);
 /* PUT agent/leave */

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "api/conn_uv.h"
 #include "api/json.h"
 #include "api/request.h"
 #include "base/clock.h"
@@ -188,4 +189,44 @@ void api_probe(struct api_req *pub,
         r->pending = 0;
         reply_busy(pub);
     }
+}
+
+void api_stream_begin(struct api_req *pub,
+                      const char *content_type,
+                      api_call_fn sent,
+                      api_call_fn closed)
+{
+    struct request *r = request_of(pub);
+    assert(r->in_call && r->pending == 0 && !r->answered && r->conn != NULL);
+    struct answer *a = request_answer_new(200, content_type);
+    r->answered = true;
+    r->pending = 1; /* until api_stream_end() */
+    r->stream_sent = sent;
+    r->stream_closed = closed;
+    conn_stream(r->conn, buf_slice(&a->head));
+    answer_unref(a);
+}
+
+bool api_stream_ready(const struct api_req *pub)
+{
+    const struct request *r = request_of(pub);
+    return r->conn != NULL && r->conn->n_writes == 0;
+}
+
+void api_stream_send(struct api_req *pub, struct slice bytes)
+{
+    conn_stream_send(request_of(pub)->conn, bytes);
+}
+
+void api_stream_end(struct api_req *pub)
+{
+    struct request *r = request_of(pub);
+    assert(r->conn == NULL && r->pending == 1);
+    r->pending = 0;
+    request_free(r);
+}
+
+struct queue *api_reply_queue(const struct api_req *pub)
+{
+    return request_of(pub)->loop->replies;
 }

@@ -37,6 +37,8 @@ struct request {
     void (*proposed)(struct api_req *r, int status, const struct reg_result *result);
     struct reg_probe_req probe;
     void (*probed)(struct api_req *r, struct reg_probe_req *q);
+    api_call_fn stream_sent; /* streams only: api/api.h */
+    api_call_fn stream_closed;
     max_align_t align;
     char first[REQUEST_BLOCK];
 };

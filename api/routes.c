@@ -34,6 +34,7 @@ const struct api_route api_routes[] = {
     {.pattern = "/v1/agent/version", .get = agent_version},
     {.pattern = "/v1/agent/host", .get = agent_host},
     {.pattern = "/v1/agent/metrics", .get = agent_metrics},
+    {.pattern = "/v1/agent/monitor", .get = agent_monitor},
     {.pattern = "/v1/agent/leave", .put = agent_leave},
     {.pattern = "/v1/agent/force-leave/", .flags = API_TAIL, .put = agent_force_leave},
     {.pattern = "/v1/agent/maintenance", .put = agent_node_maintenance},
