@@ -38,6 +38,14 @@ struct api_param {
 
 enum { API_PARAMS_MAX = 64, API_HEADERS_MAX = 128 };
 
+/* Where this server stands in its cluster. */
+struct api_raft {
+    bool leader;
+    uint64_t term;
+    uint64_t last_index;
+    int64_t stable_since_ns; /* wall clock: when it began to lead, or ceased to */
+};
+
 /* Identity and settings of this server, immutable; shared by all loops. */
 struct api_server {
     const char *node; /* node name */
@@ -66,6 +74,7 @@ struct api_server {
     struct reg_prober *prober; /* may be NULL in tests */
     /* Where replication stands; any thread. */
     void (*leadership)(void *arg, bool *known, char address[128], uint64_t *last_contact_ms);
+    void (*raft)(void *arg, struct api_raft *out); /* any thread */
     /* Statistics as "section.key" = "value" pairs for agent/self and info; any thread. */
     void (*stats)(void *arg,
                   void (*each)(void *to, const char *section, const char *key, const char *value),
@@ -73,7 +82,8 @@ struct api_server {
     /* Set the gauges that are only worked out when somebody reads them; @reader is not in a
      * bracket. Any thread; may be NULL. */
     void (*gauges)(void *arg, struct reg_reader *reader);
-    void (*leave)(void *arg); /* PUT agent/leave: end the process in an orderly way */
+    void (*reload)(void *arg); /* PUT agent/reload: read the configuration again, soon */
+    void (*leave)(void *arg);  /* PUT agent/leave: end the process in an orderly way */
     void *arg;
 };
 

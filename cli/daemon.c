@@ -8,11 +8,13 @@
 #include "cli/daemon.h"
 
 #include <assert.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "cli/gauges.h"
 #include "cli/self.h"
@@ -90,7 +92,8 @@ static uint64_t raft_id(const char *uuid)
 
 static void on_leader(void *arg, bool leader)
 {
-    const struct daemon *d = arg;
+    struct daemon *d = arg;
+    d->stats.stable_since_ns = clock_wall_ns();
     if (leader) {
         log_info("agent.server", "cluster leadership acquired: node=%s", d->config->node_name);
     } else {
@@ -132,10 +135,19 @@ static void on_leave(void *arg)
     d->leave();
 }
 
+/* The main thread takes the signal: see agent.c. */
+static void on_reload(void *arg)
+{
+    (void)arg;
+    (void)kill(getpid(), SIGHUP); /* a process may always signal itself */
+}
+
 static void fill_server(struct daemon *d)
 {
     const struct config *c = d->config;
-    d->stats = (struct stats){c, d->store, d->repl};
+    d->stats.config = c;
+    d->stats.store = d->store;
+    d->stats.repl = d->repl;
     d->server = (struct api_server){
         .node = c->node_name,
         .node_id = d->id->node_id,
@@ -164,6 +176,8 @@ static void fill_server(struct daemon *d)
         .leadership = stats_leadership,
         .stats = stats_each,
         .gauges = gauges_set,
+        .raft = stats_raft,
+        .reload = on_reload,
         .leave = on_leave,
         .arg = &d->stats,
     };

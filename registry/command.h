@@ -23,7 +23,8 @@ enum reg_command_type {
     REG_CMD_REGISTER = 1, /* node, service and checks, each optional but the node's name */
     REG_CMD_DEREGISTER,   /* a node, a service instance or a check */
     REG_CMD_CHECK_STATUS, /* what a prober found */
-    REG_CMD_KV
+    REG_CMD_KV,
+    REG_CMD_AUTOPILOT = 32 /* registry/autopilot.h */
 };
 
 /* REG_CMD_REGISTER flags. */
@@ -74,6 +75,10 @@ struct reg_kv_op {
     uint64_t flags;
     uint64_t index;
 };
+
+/* For encoders in files of their own: what stands before and behind a body. */
+size_t reg_command_begin(struct buf *b, enum reg_command_type type);
+void reg_command_end(struct buf *b, size_t at);
 
 void reg_command_register(struct buf *b, const struct reg_register *c);
 void reg_command_deregister(struct buf *b, const struct reg_deregister *c);
