@@ -100,7 +100,8 @@ static void debug_config(struct json *j, const struct api_server *s)
     boolean(j, "ServerMode", true);
     number(j, "ServerPort", s->server_port);
     json_key(j, "Telemetry");
-    json_raw(j, SLICE_LIT("{\"PrometheusOpts\":{\"Expiration\":\"0s\"}}"));
+    /* Above 0: some ask for Prometheus text only then. */
+    json_raw(j, SLICE_LIT("{\"PrometheusOpts\":{\"Expiration\":\"24h0m0s\"}}"));
     str(j, "Version", s->version);
     json_obj_end(j);
 }

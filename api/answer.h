@@ -19,6 +19,7 @@ struct answer {
     bool routed;      /* a route's, not net/http's own */
     bool sent;        /* at least once: the next time is a hit */
     uint64_t index;
+    unsigned metric; /* a kept answer: the series that requests for it count in */
     struct buf head;
     struct buf body;
     struct buf gzip;

@@ -39,6 +39,14 @@ struct api_param {
 
 enum { API_PARAMS_MAX = 64, API_HEADERS_MAX = 128 };
 
+/* Where this server stands in its cluster. */
+struct api_raft {
+    bool leader;
+    uint64_t term;
+    uint64_t last_index;
+    int64_t stable_since_ns; /* wall clock: when it began to lead, or ceased to */
+};
+
 /* Identity and settings of this server, immutable; shared by all loops. */
 struct api_server {
     const char *node; /* node name */
@@ -69,10 +77,14 @@ struct api_server {
     struct reg_prober *prober; /* may be NULL in tests */
     /* Where replication stands; any thread. */
     void (*leadership)(void *arg, bool *known, char address[128], uint64_t *last_contact_ms);
+    void (*raft)(void *arg, struct api_raft *out); /* any thread */
     /* Statistics as "section.key" = "value" pairs for agent/self and info; any thread. */
     void (*stats)(void *arg,
                   void (*each)(void *to, const char *section, const char *key, const char *value),
                   void *to);
+    /* Set the gauges that are only worked out when somebody reads them; @reader is not in a
+     * bracket. Any thread; may be NULL. */
+    void (*gauges)(void *arg, struct reg_reader *reader);
     void (*leave)(void *arg);  /* PUT agent/leave: end the process in an orderly way */
     void (*reload)(void *arg); /* read the configuration again, soon; returns at once */
     void *arg;
@@ -166,6 +178,24 @@ void api_reply_proposal_error(struct api_req *r, int status, const struct reg_re
 void api_probe(struct api_req *r,
                const struct reg_probe_req *q,
                void (*done)(struct api_req *r, struct reg_probe_req *q));
+
+/* ---- streams: a call whose answer has no end of its own ---- */
+
+/* Answer 200 with a body that goes on until the client hangs up or the server stops. @sent runs
+ * when what was sent has left; @closed, once, when nobody listens any more: the handler then calls
+ * api_stream_end(), at once or, if it still waits for something, later. */
+void api_stream_begin(struct api_req *r,
+                      const char *content_type,
+                      api_call_fn sent,
+                      api_call_fn closed);
+/* False while bytes wait to be sent. */
+bool api_stream_ready(const struct api_req *r);
+/* Send @bytes; only when it is ready. May call @closed. */
+void api_stream_send(struct api_req *r, struct slice bytes);
+/* After @closed: the request goes, and its memory with it. */
+void api_stream_end(struct api_req *r);
+/* The loop's queue, for a reply of the handler's own (registry/port.h). */
+struct queue *api_reply_queue(const struct api_req *r);
 
 /* ---- the table ---- */
 

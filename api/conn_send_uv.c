@@ -28,7 +28,7 @@ static void on_written(uv_write_t *req, int status)
     }
     if (status < 0) {
         conn_close(c);
-    } else if (c->n_writes == 0 && c->state == CONN_SENDING) {
+    } else if (c->n_writes == 0 && (c->state == CONN_SENDING || c->streaming)) {
         conn_sent(c);
     }
 }

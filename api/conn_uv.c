@@ -12,8 +12,10 @@
 #include "api/conn_send_uv.h"
 #include "api/read.h"
 #include "api/request.h"
+#include "base/clock.h"
 #include "base/err.h"
 #include "base/log.h"
+#include "base/metrics.h"
 
 enum {
     OUT_MAX = 256 * 1024,    /* answers to pipelined requests gathered before they are sent */
@@ -150,6 +152,11 @@ static void resume(struct conn *c)
 /* What was outstanding is sent. */
 void conn_sent(struct conn *c)
 {
+    if (c->streaming) {
+        set_deadline(c, FOREVER_S);
+        c->request->stream_sent(&c->request->pub);
+        return;
+    }
     conn_move(c, CONN_HEAD);
     set_deadline(c, seconds(c->loop->opts.idle_ms));
     end_turn(c);
@@ -184,6 +191,10 @@ void conn_answer(struct conn *c, struct answer *answer, bool linger)
     c->keep_alive = c->keep_alive && !linger && !c->loop->stopping;
     c->close_after = !c->keep_alive;
     c->linger = linger;
+    if (c->metric != 0) {
+        metrics_observe_ns(c->metric, clock_mono_ns() - c->began_ns);
+        c->metric = 0;
+    }
     set_deadline(c, seconds(c->loop->opts.idle_ms));
     conn_emit(c, answer);
     if (!c->consuming) {
@@ -192,6 +203,46 @@ void conn_answer(struct conn *c, struct answer *answer, bool linger)
     } else if (c->loop->out.len > OUT_MAX) {
         conn_send(c);
     }
+}
+
+/* Send what is in the loop's buffer; what the socket does not take must leave in time. */
+static void stream_out(struct conn *c)
+{
+    if (c->consuming) {
+        return; /* the end of the turn sends it */
+    }
+    conn_send(c);
+    if (c->state != CONN_CLOSED && c->n_writes > 0) {
+        set_deadline(c, seconds(c->loop->opts.body_ms));
+    }
+}
+
+void conn_stream(struct conn *c, struct slice head)
+{
+    struct buf *out = &c->loop->out;
+    c->streaming = true;
+    c->keep_alive = false;
+    c->metric = 0; /* how long somebody listens says nothing */
+    buf_add_slice(out, head);
+    buf_add(out, loop_moment(c->loop)->date, loop_moment(c->loop)->date_len);
+    buf_add_str(out, c->minor == 0 ? "Connection: close\r\n\r\n"
+                                   : "Connection: close\r\nTransfer-Encoding: chunked\r\n\r\n");
+    stream_out(c);
+}
+
+void conn_stream_send(struct conn *c, struct slice bytes)
+{
+    struct buf *out = &c->loop->out;
+    assert(c->streaming && c->n_writes == 0);
+    if (bytes.len == 0) {
+        return; /* an empty chunk would end the body */
+    }
+    if (c->minor > 0) {
+        buf_printf(out, "%zx\r\n", bytes.len);
+    }
+    buf_add_slice(out, bytes);
+    buf_add_str(out, c->minor > 0 ? "\r\n" : "");
+    stream_out(c);
 }
 
 int conn_park(struct conn *c, struct group *g, uint64_t index, uint64_t deadline_ms)
@@ -282,10 +333,13 @@ static void begin(struct conn *c, const struct http_head *head)
 {
     struct api_loop *a = c->loop;
     bool has_body = head->chunked || head->length > 0;
+    c->began_ns = clock_mono_ns();
+    c->metric = 0;
     if (note_head(c, head)) {
         struct answer *kept = read_cached(a, head->target);
         if (kept != NULL) {
             a->stats.requests++;
+            c->metric = kept->metric;
             conn_move(c, CONN_BUSY);
             conn_answer(c, kept, false);
             return;
@@ -435,7 +489,7 @@ static void on_eof(struct conn *c)
     if (c->state == CONN_BODY) {
         request_abort(c->request, 500, "unexpected EOF");
     }
-    if (c->state == CONN_BUSY || c->state == CONN_SENDING) {
+    if (!c->streaming && (c->state == CONN_BUSY || c->state == CONN_SENDING)) {
         c->keep_alive = false;
         c->close_after = true;
         c->linger = false;
@@ -559,7 +613,7 @@ void conn_tick(struct api_loop *a, uint64_t upto_s)
 
 void conn_stop(struct conn *c)
 {
-    if (c->state == CONN_HEAD || c->state == CONN_LINGER) {
+    if (c->state == CONN_HEAD || c->state == CONN_LINGER || c->streaming) {
         conn_close(c);
     } else if (c->state == CONN_SENDING || c->state == CONN_BODY) {
         c->close_after = true;

@@ -40,6 +40,8 @@ struct conn {
     struct buf in;           /* bytes not used yet; no memory when there are none */
     struct request *request; /* BODY, BUSY */
     struct waiter waiter;
+    uint64_t began_ns; /* when the head of the current request was read */
+    unsigned metric;   /* the series that it counts in; 0: none */
     unsigned n_writes; /* outstanding; no further request begins before they are done */
     uint8_t state;     /* enum conn_state */
     uint8_t minor;     /* of the current request, as the next four */
@@ -48,6 +50,7 @@ struct conn {
     bool no_body;     /* HEAD */
     bool consuming;   /* inside conn_consume(): answers only append */
     bool paused;      /* not reading: enough bytes wait */
+    bool streaming;   /* BUSY with an answer that has no end */
     bool close_after; /* when all is sent */
     bool linger;      /* ... but read on for a while first */
 };
@@ -59,6 +62,10 @@ int conn_new(struct api_loop *a, int fd);
 void conn_answer(struct conn *c, struct answer *answer, bool linger);
 /* Its query is parked in @g. E_NOMEM: it is not. */
 int conn_park(struct conn *c, struct group *g, uint64_t index, uint64_t deadline_ms);
+/* Begin to answer the request in progress with a stream: @head is its status line and fields. */
+void conn_stream(struct conn *c, struct slice head);
+/* A piece of the stream's body; only while nothing is outstanding. May close the connection. */
+void conn_stream_send(struct conn *c, struct slice bytes);
 /* Send "100 Continue". */
 void conn_continue(struct conn *c);
 void conn_close(struct conn *c);

@@ -327,6 +327,9 @@ void request_run(struct request *r)
     if (answered_unrouted(r) || answered_by_rules(r)) {
         return;
     }
+    if (r->conn != NULL) {
+        r->conn->metric = measure_request(r->loop->measure, r->pub.route, r->pub.method);
+    }
     if (r->pub.method == API_GET && r->pub.route->find != NULL) {
         read_run(r);
         return;

@@ -84,8 +84,16 @@ void agent_members(struct api_req *r);
 void agent_version(struct api_req *r);
 /* GET agent/host */
 void agent_host(struct api_req *r);
+/* GET agent/monitor */
+void agent_monitor(struct api_req *r);
+/* GET agent/metrics */
+void agent_metrics(struct api_req *r);
 /* PUT agent/leave */
 void agent_leave(struct api_req *r);
+/* PUT agent/join/ */
+void agent_join(struct api_req *r);
+/* PUT agent/reload */
+void agent_reload(struct api_req *r);
 /* PUT agent/force-leave/ */
 void agent_force_leave(struct api_req *r);
 
@@ -204,6 +212,23 @@ void event_fire(struct api_req *r);
 /* GET event/list */
 void event_list_find(struct api_req *r, struct api_resource *res);
 void event_list_render(struct api_req *r, struct buf *out);
+
+/* GET operator/raft/configuration */
+void operator_raft_configuration(struct api_req *r);
+/* DELETE operator/raft/peer */
+void operator_raft_peer_delete(struct api_req *r);
+/* GET operator/autopilot/configuration */
+void operator_autopilot_get(struct api_req *r);
+/* PUT operator/autopilot/configuration */
+void operator_autopilot_put(struct api_req *r);
+/* GET operator/autopilot/health */
+void operator_autopilot_health(struct api_req *r);
+/* GET operator/autopilot/state */
+void operator_autopilot_state(struct api_req *r);
+/* GET operator/keyring */
+void operator_keyring_get(struct api_req *r);
+/* POST, PUT, DELETE operator/keyring */
+void operator_keyring_change(struct api_req *r);
 
 /* Everything below acl/: 401, since ACLs are off. */
 void acl_disabled(struct api_req *r);

@@ -12,6 +12,7 @@
 #include "api/blocking.h"
 #include "api/cache.h"
 #include "api/http_seam.h"
+#include "api/measure.h"
 #include "api/router.h"
 #include "api/server.h"
 #include "base/queue.h"
@@ -48,6 +49,7 @@ struct api_loop {
     struct router *router;
     struct blocking *blocking;
     struct cache *cache;
+    struct measure *measure;
     struct gzipper *gzip; /* NULL until first needed */
     struct rng rng;
     struct loop_moment moment;

@@ -233,6 +233,7 @@ static struct answer *look(struct request *r,
     reg_read_end(a->reader);
     /* Without a watch key nothing would ever drop it. */
     if (answer != NULL && answer->status == 200 && !res->private_body && res->n_watch > 0) {
+        answer->metric = measure_request(a->measure, r->pub.route, API_GET);
         cache_put(a->cache, key, answer, res);
     }
     return answer;

@@ -8,9 +8,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "api/conn_uv.h"
 #include "api/json.h"
 #include "api/request.h"
+#include "base/clock.h"
 #include "base/err.h"
+#include "base/metrics.h"
 
 void request_add_json(const struct request *r, struct answer *a, struct slice json)
 {
@@ -83,6 +86,10 @@ static void go_on(struct request *r, void (*after)(struct request *r))
 static void proposed(struct request *r)
 {
     struct reg_proposal *p = &r->proposal;
+    if (p->status == 0) {
+        metrics_observe_ns(measure_command(r->loop->measure, buf_slice(&p->cmd)),
+                           clock_mono_ns() - r->proposed_ns);
+    }
     buf_fini(&p->cmd);
     int status = p->status;
     struct reg_result result = p->result; /* the handler may propose again */
@@ -119,6 +126,7 @@ void api_propose(struct api_req *pub,
     list_init(&r->proposal.reply.link);
     *cmd = (struct buf)BUF_INIT;
     r->proposed = done;
+    r->proposed_ns = clock_mono_ns();
     r->pending = 1;
     struct reg_proposer *proposer = r->loop->server->proposer;
     int rv = proposer->propose(proposer, &r->proposal);
@@ -181,4 +189,44 @@ void api_probe(struct api_req *pub,
         r->pending = 0;
         reply_busy(pub);
     }
+}
+
+void api_stream_begin(struct api_req *pub,
+                      const char *content_type,
+                      api_call_fn sent,
+                      api_call_fn closed)
+{
+    struct request *r = request_of(pub);
+    assert(r->in_call && r->pending == 0 && !r->answered && r->conn != NULL);
+    struct answer *a = request_answer_new(200, content_type);
+    r->answered = true;
+    r->pending = 1; /* until api_stream_end() */
+    r->stream_sent = sent;
+    r->stream_closed = closed;
+    conn_stream(r->conn, buf_slice(&a->head));
+    answer_unref(a);
+}
+
+bool api_stream_ready(const struct api_req *pub)
+{
+    const struct request *r = request_of(pub);
+    return r->conn != NULL && r->conn->n_writes == 0;
+}
+
+void api_stream_send(struct api_req *pub, struct slice bytes)
+{
+    conn_stream_send(request_of(pub)->conn, bytes);
+}
+
+void api_stream_end(struct api_req *pub)
+{
+    struct request *r = request_of(pub);
+    assert(r->conn == NULL && r->pending == 1);
+    r->pending = 0;
+    request_free(r);
+}
+
+struct queue *api_reply_queue(const struct api_req *pub)
+{
+    return request_of(pub)->loop->replies;
 }

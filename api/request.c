@@ -108,7 +108,9 @@ void request_free(struct request *r)
 void request_detach(struct request *r)
 {
     r->conn = NULL;
-    if (r->pending == 0 && !r->in_call) {
+    if (r->stream_closed != NULL) {
+        r->stream_closed(&r->pub); /* may free @r */
+    } else if (r->pending == 0 && !r->in_call) {
         request_free(r);
     }
 }

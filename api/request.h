@@ -33,9 +33,12 @@ struct request {
     bool in_call;     /* the handler is on the stack */
     bool answered;
     struct reg_proposal proposal;
+    uint64_t proposed_ns; /* when it was handed over */
     void (*proposed)(struct api_req *r, int status, const struct reg_result *result);
     struct reg_probe_req probe;
     void (*probed)(struct api_req *r, struct reg_probe_req *q);
+    api_call_fn stream_sent; /* streams only: api/api.h */
+    api_call_fn stream_closed;
     max_align_t align;
     char first[REQUEST_BLOCK];
 };

@@ -18,6 +18,7 @@
 #include "api/request.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/metrics.h"
 
 enum { BACKLOG = 4096, HANDLES = 5 };
 
@@ -159,6 +160,8 @@ static void on_tick(uv_timer_t *timer)
 {
     struct api_loop *a = container_of(timer, struct api_loop, tick);
     conn_tick(a, uv_now(a->uv) / 1000);
+    measure_levels(a->measure, blocking_count(a->blocking), a->stats.connections);
+    metrics_roll(clock_mono_ms(), clock_wall_ns());
     if (a->accept_paused && !a->stopping) {
         a->accept_paused = uv_poll_start(&a->listener, UV_READABLE, on_listener) != 0;
     }
@@ -248,6 +251,7 @@ static void free_parts(struct api_loop *a)
     cache_free(a->cache);
     blocking_free(a->blocking);
     router_free(a->router);
+    measure_free(a->measure);
     gzipper_free(a->gzip);
     buf_fini(&a->out);
     free(a->read_buf);
@@ -305,11 +309,13 @@ int api_loop_start(struct api_loop **out,
     }
     rng_seed(&a->rng, clock_mono_ns());
     a->router = router_new(api_routes, api_routes_count);
+    a->measure = measure_new(api_routes, api_routes_count);
     a->blocking = blocking_new(reg_reader_watch(reader));
     a->cache = cache_new(reg_reader_watch(reader), a->opts.cache_bytes);
     a->read_buf = malloc(LOOP_READ_SIZE);
     int rv = E_NOMEM;
-    if (a->router != NULL && a->blocking != NULL && a->cache != NULL && a->read_buf != NULL) {
+    if (a->router != NULL && a->measure != NULL && a->blocking != NULL && a->cache != NULL &&
+        a->read_buf != NULL) {
         rv = open_listener(a, e);
     } else {
         err_set(e, rv, "%s", err_text(rv));

@@ -11,30 +11,52 @@
 #include "base/clock.h"
 #include "base/err.h"
 
-enum { LINE_SIZE = 4096, EX_SOFTWARE_STATUS = 70 };
+enum { EX_SOFTWARE_STATUS = 70 };
 
 static int out_fd = 2;
 static bool out_json;
 static atomic_int out_lowest = LOG_LEVEL_INFO;
+static atomic_int any_lowest = LOG_LEVEL_INFO; /* of the output and the tap */
+static _Atomic(log_tap_fn) tap_fn;
+static atomic_int tap_lowest;
 
 static const char *const level_text[] = {"[TRACE]", "[DEBUG]", "[INFO] ", "[WARN] ", "[ERROR]"};
 static const char *const level_word[] = {"trace", "debug", "info", "warn", "error"};
+
+/* Two threads that set a level at once may both miss the other's; the next one to set it mends
+ * that. In practice only the main thread sets levels, and taps come and go under a lock. */
+static void set_any(void)
+{
+    int lowest = atomic_load(&out_lowest);
+    if (atomic_load(&tap_fn) != NULL && atomic_load(&tap_lowest) < lowest) {
+        lowest = atomic_load(&tap_lowest);
+    }
+    atomic_store(&any_lowest, lowest);
+}
 
 void log_setup(int fd, enum log_level lowest, bool json)
 {
     out_fd = fd;
     out_json = json;
-    atomic_store(&out_lowest, (int)lowest);
+    log_set_level(lowest);
 }
 
 void log_set_level(enum log_level lowest)
 {
     atomic_store(&out_lowest, (int)lowest);
+    set_any();
+}
+
+void log_set_tap(log_tap_fn tap, enum log_level lowest)
+{
+    atomic_store(&tap_lowest, (int)lowest);
+    atomic_store(&tap_fn, tap);
+    set_any();
 }
 
 bool log_enabled(enum log_level level)
 {
-    return (int)level >= atomic_load_explicit(&out_lowest, memory_order_relaxed);
+    return (int)level >= atomic_load_explicit(&any_lowest, memory_order_relaxed);
 }
 
 int log_level_parse(struct slice s, enum log_level *out)
@@ -54,13 +76,13 @@ int log_level_parse(struct slice s, enum log_level *out)
 
 /* A line under construction; silently full at its end. */
 struct line {
-    char p[LINE_SIZE];
+    char *p; /* LOG_LINE_MAX bytes */
     size_t len;
 };
 
 static void put(struct line *l, char c)
 {
-    if (l->len < sizeof l->p - 1) { /* one byte stays for the newline */
+    if (l->len < LOG_LINE_MAX - 1) { /* one byte stays for the newline */
         l->p[l->len++] = c;
     }
 }
@@ -156,11 +178,14 @@ static void put_json_message(struct line *l, struct slice text)
     }
 }
 
-static void write_line(enum log_level level, const char *area, struct slice text)
+size_t log_format(char line[LOG_LINE_MAX],
+                  enum log_level level,
+                  const char *area,
+                  struct slice text,
+                  bool json)
 {
-    struct line l;
-    l.len = 0;
-    if (out_json) {
+    struct line l = {line, 0};
+    if (json) {
         put_str(&l, "{\"@timestamp\":\"");
         put_time(&l);
         put_str(&l, "\",\"@level\":\"");
@@ -168,8 +193,8 @@ static void write_line(enum log_level level, const char *area, struct slice text
         put(&l, '"');
         put_json_field(&l, SLICE_LIT("@module"), slice_str(area));
         put_json_message(&l, text);
-        if (l.len > sizeof l.p - 3) { /* cut: still close the object */
-            l.len = sizeof l.p - 3;
+        if (l.len > LOG_LINE_MAX - 3) { /* cut: still close the object */
+            l.len = LOG_LINE_MAX - 3;
             put(&l, '"');
         }
         put(&l, '}');
@@ -183,8 +208,21 @@ static void write_line(enum log_level level, const char *area, struct slice text
         put_escaped(&l, text, false);
     }
     l.p[l.len++] = '\n';
-    ssize_t n = write(out_fd, l.p, l.len);
-    (void)n; /* nowhere is left to report that the log cannot be written */
+    return l.len;
+}
+
+static void write_line(enum log_level level, const char *area, struct slice text)
+{
+    char line[LOG_LINE_MAX];
+    log_tap_fn tap = atomic_load(&tap_fn);
+    if ((int)level >= atomic_load(&out_lowest)) {
+        size_t len = log_format(line, level, area, text, out_json);
+        ssize_t n = write(out_fd, line, len);
+        (void)n; /* nowhere is left to report that the log cannot be written */
+    }
+    if (tap != NULL && (int)level >= atomic_load(&tap_lowest)) {
+        tap(level, area, text);
+    }
 }
 
 __attribute__((format(printf, 3, 0))) static void write_va(enum log_level level,
@@ -192,7 +230,7 @@ __attribute__((format(printf, 3, 0))) static void write_va(enum log_level level,
                                                            const char *fmt,
                                                            va_list ap)
 {
-    char text[LINE_SIZE];
+    char text[LOG_LINE_MAX];
     int n = vsnprintf(text, sizeof text, fmt, ap);
     if (n >= 0) {
         size_t len = (size_t)n < sizeof text ? (size_t)n : sizeof text - 1;

@@ -33,6 +33,19 @@ int log_level_parse(struct slice s, enum log_level *out);
 void log_write(enum log_level level, const char *area, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 
+enum { LOG_LINE_MAX = 4096 };
+
+/* Another taker of lines, from @lowest up, whatever log_set_level() says; NULL ends it. @tap runs
+ * on the thread that logs and must not log. For base/log_watch.h. */
+typedef void (*log_tap_fn)(enum log_level level, const char *area, struct slice text);
+void log_set_tap(log_tap_fn tap, enum log_level lowest);
+/* One line as it would be written now, newline included. Returns its length. */
+size_t log_format(char line[LOG_LINE_MAX],
+                  enum log_level level,
+                  const char *area,
+                  struct slice text,
+                  bool json);
+
 #define LOG_IF(level, ...)                 \
     do {                                   \
         if (log_enabled(level)) {          \

@@ -25,6 +25,7 @@ const struct cli_command *const cli_commands[] = {
     &cli_kv_put,
     &cli_leave,
     &cli_members,
+    &cli_monitor,
     &cli_rtt,
     &cli_services_deregister,
     &cli_services_register,

@@ -70,6 +70,7 @@ extern const struct cli_command cli_kv_get;
 extern const struct cli_command cli_kv_put;
 extern const struct cli_command cli_leave;
 extern const struct cli_command cli_members;
+extern const struct cli_command cli_monitor;
 extern const struct cli_command cli_rtt;
 extern const struct cli_command cli_services_deregister;
 extern const struct cli_command cli_services_register;

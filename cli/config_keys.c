@@ -254,7 +254,7 @@ const struct config_key config_keys[] = {
     QUIET("disable_anonymous_signature", BOOL),
     QUIET("disable_remote_exec", BOOL),
     OBJECT("telemetry"),
-    LATER("telemetry.prometheus_retention_time", DURATION),
+    QUIET("telemetry.prometheus_retention_time", DURATION),
     QUIET("telemetry.disable_hostname", BOOL),
     QUIET("telemetry.disable_compat_1.9", BOOL),
     LATER("telemetry.metrics_prefix", STRING),

@@ -8,13 +8,16 @@
 #include "cli/daemon.h"
 
 #include <assert.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "cli/definitions_sync.h"
+#include "cli/gauges.h"
 #include "cli/self.h"
 #include "cli/serve.h"
 #include "cli/stats.h"
@@ -91,7 +94,8 @@ static uint64_t raft_id(const char *uuid)
 
 static void on_leader(void *arg, bool leader)
 {
-    const struct daemon *d = arg;
+    struct daemon *d = arg;
+    d->stats.stable_since_ns = clock_wall_ns();
     if (leader) {
         log_info("agent.server", "cluster leadership acquired: node=%s", d->config->node_name);
     } else {
@@ -142,7 +146,9 @@ static void on_reload(void *arg)
 static void fill_server(struct daemon *d)
 {
     const struct config *c = d->config;
-    d->stats = (struct stats){c, d->store, d->repl};
+    d->stats.config = c;
+    d->stats.store = d->store;
+    d->stats.repl = d->repl;
     d->server = (struct api_server){
         .node = c->node_name,
         .node_id = d->id->node_id,
@@ -172,10 +178,13 @@ static void fill_server(struct daemon *d)
         .proposer = repl_proposer(d->repl),
         .leadership = stats_leadership,
         .stats = stats_each,
+        .gauges = gauges_set,
+        .raft = stats_raft,
         .leave = on_leave,
         .reload = on_reload,
         .arg = &d->stats,
     };
+    gauges_declare(&d->stats);
 }
 
 static int fill_ttls(struct daemon *d)

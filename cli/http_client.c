@@ -276,6 +276,10 @@ static int send_all(int fd, struct slice s, struct errmsg *e)
 static int on_body(http_parser *p, const char *at, size_t n)
 {
     struct http_answer *a = p->data;
+    if (a->each != NULL && p->status_code == 200) {
+        a->each(a->arg, slice_of(at, n));
+        return 0;
+    }
     buf_add(&a->body, at, n);
     return buf_ok(&a->body) ? 0 : 1;
 }
@@ -308,7 +312,7 @@ static int receive(int fd, struct http_answer *a, struct errmsg *e)
             return err_set(e, E_CONN, "read tcp: %s", slow ? "i/o timeout" : strerror(errno));
         }
         size_t used = http_parser_execute(&parser, &settings, chunk, (size_t)n);
-        if (used != (size_t)n && !a->complete) {
+        if (n > 0 && used != (size_t)n && !a->complete) {
             return buf_ok(&a->body)
                        ? err_set(e, E_PROTO, "malformed HTTP response: %s",
                                  http_errno_description(HTTP_PARSER_ERRNO(&parser)))
@@ -408,6 +412,21 @@ int http_call(const struct http_client *c,
     return rc;
 }
 
+/* 0 for 200; else the error that says what came instead, and the body is gone. */
+static int must_be_ok(struct http_answer *a, struct errmsg *e)
+{
+    if (a->status == 200) {
+        return 0;
+    }
+    while (a->body.len > 0 && strchr(" \r\n", a->body.p[a->body.len - 1]) != NULL) {
+        a->body.len--;
+    }
+    int rc = err_set(e, E_INVAL, "Unexpected response code: %d (%.*s)", a->status,
+                     (int)(a->body.len < ERRMSG_SIZE ? a->body.len : ERRMSG_SIZE), a->body.p);
+    buf_fini(&a->body);
+    return rc;
+}
+
 int http_call_ok(const struct http_client *c,
                  const char *method,
                  const char *path,
@@ -416,13 +435,36 @@ int http_call_ok(const struct http_client *c,
                  struct errmsg *e)
 {
     int rc = http_call(c, method, path, body, a, e);
-    if (rc == 0 && a->status != 200) {
-        while (a->body.len > 0 && strchr(" \r\n", a->body.p[a->body.len - 1]) != NULL) {
-            a->body.len--;
-        }
-        rc = err_set(e, E_INVAL, "Unexpected response code: %d (%.*s)", a->status,
-                     (int)(a->body.len < ERRMSG_SIZE ? a->body.len : ERRMSG_SIZE), a->body.p);
-        buf_fini(&a->body);
+    return rc == 0 ? must_be_ok(a, e) : rc;
+}
+
+int http_stream(const struct http_client *c,
+                const char *path,
+                void (*each)(void *arg, struct slice piece),
+                void *arg,
+                struct errmsg *e)
+{
+    struct http_answer a = {.body = BUF_INIT, .each = each, .arg = arg};
+    struct buf request = BUF_INIT;
+    const struct timeval forever = {.tv_sec = 0};
+    int fd = -1;
+    a.body.max = HTTP_ANSWER_MAX;
+    add_request(&request, c, "GET", path, slice_of(NULL, 0));
+    int rc = buf_ok(&request) ? dial(c, &fd, e) : err_set(e, E_NOMEM, "%s", err_text(E_NOMEM));
+    if (rc == 0 && setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &forever, sizeof forever) != 0) {
+        rc = err_set(e, E_IO, "setsockopt: %s", strerror(errno));
     }
+    rc = rc == 0 ? send_all(fd, buf_slice(&request), e) : rc;
+    rc = rc == 0 ? receive(fd, &a, e) : rc;
+    if (fd >= 0) {
+        (void)close(fd); /* all is read or given up */
+    }
+    buf_fini(&request);
+    if (rc != 0) {
+        prefix_with_target(c, "GET", path, e);
+    } else {
+        rc = must_be_ok(&a, e);
+    }
+    buf_fini(&a.body);
     return rc;
 }

@@ -36,7 +36,9 @@ struct http_client {
 struct http_answer {
     int status;
     struct buf body;
-    bool complete; /* private */
+    bool complete; /* private, as the next two */
+    void (*each)(void *arg, struct slice piece);
+    void *arg;
 };
 
 /* Flags go before the environment (ROLLCALL_HTTP_ADDR, CONSUL_HTTP_ADDR, .._TOKEN, .._TOKEN_FILE),
@@ -63,6 +65,14 @@ int http_call_ok(const struct http_client *c,
                  struct slice body,
                  struct http_answer *a,
                  struct errmsg *e);
+
+/* GET @path and hand on each piece of a 200 answer's body as it comes, for as long as it takes.
+ * Returns 0 when the answer ends; errors as http_call_ok(). */
+int http_stream(const struct http_client *c,
+                const char *path,
+                void (*each)(void *arg, struct slice piece),
+                void *arg,
+                struct errmsg *e);
 
 /* Append @s escaped for a URL: as a path (slashes stay) or as one query value. */
 void http_escape_path(struct buf *b, struct slice s);

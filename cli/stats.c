@@ -39,6 +39,19 @@ void stats_leadership(void *arg, bool *known, char address[128], uint64_t *last_
     *last_contact_ms = info.last_contact_ms;
 }
 
+void stats_raft(void *arg, struct api_raft *out)
+{
+    const struct stats *s = arg;
+    struct repl_info info;
+    repl_info(s->repl, &info);
+    *out = (struct api_raft){
+        .leader = info.leader,
+        .term = info.term,
+        .last_index = info.last_index,
+        .stable_since_ns = s->stable_since_ns,
+    };
+}
+
 /* Services and checks that were registered with this agent. */
 static void add_agent(const struct sink *out, const struct stats *s)
 {

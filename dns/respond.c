@@ -2,6 +2,15 @@
  * and the zone does not change. */
 #include "dns/respond.h"
 
+#include "base/clock.h"
+#include "base/metrics.h"
+
+static unsigned declare(const char *name, const char *node, const char *help)
+{
+    return metrics_declare(&(struct metric_spec){
+        .kind = METRIC_SUMMARY, .name = name, .help = help, .labels = {{"node", node}}});
+}
+
 int dns_responder_init(struct dns_responder *r,
                        struct reg_reader *rd,
                        const struct dns_options *o,
@@ -17,6 +26,9 @@ int dns_responder_init(struct dns_responder *r,
     if (r->cache == NULL) {
         return err_set(e, E_NOMEM, "dns: out of memory");
     }
+    r->metric_domain = declare("consul.dns.domain_query", o->node,
+                               "Milliseconds to answer DNS queries other than PTR.");
+    r->metric_ptr = declare("consul.dns.ptr_query", o->node, "Milliseconds to answer PTR queries.");
     dns_plan_builder_init(&r->builder);
     r->renderer.zone = &r->zone;
     rng_seed(&r->renderer.rng, seed);
@@ -58,6 +70,19 @@ static size_t respond_query(struct dns_responder *r,
     return dns_answer_render(&r->renderer, q, transport, plan, now, out);
 }
 
+static size_t respond_timed(struct dns_responder *r,
+                            const struct dns_query *q,
+                            enum dns_transport transport,
+                            uint32_t now,
+                            uint8_t *out)
+{
+    uint64_t began_ns = clock_mono_ns();
+    size_t n = respond_query(r, q, transport, now, out);
+    metrics_observe_ns(q->type == DNS_TYPE_PTR ? r->metric_ptr : r->metric_domain,
+                       clock_mono_ns() - began_ns);
+    return n;
+}
+
 size_t dns_respond(struct dns_responder *r,
                    const uint8_t *p,
                    size_t n,
@@ -69,7 +94,7 @@ size_t dns_respond(struct dns_responder *r,
     r->stats.queries++;
     switch (dns_query_parse(p, n, &q)) {
         case DNS_VERDICT_ANSWER:
-            return respond_query(r, &q, transport, now, out);
+            return respond_timed(r, &q, transport, now, out);
         case DNS_VERDICT_FORMERR:
             r->stats.malformed++;
             return dns_answer_refuse(&q, DNS_RCODE_FORMERR, false, out);

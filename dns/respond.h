@@ -18,6 +18,7 @@ struct dns_responder {
     struct dns_renderer renderer;
     struct dns_ask ask;
     struct dns_deps deps;
+    unsigned metric_domain, metric_ptr; /* series */
 };
 
 /* @rd is the loop's own and outlives the responder; @o's strings too. @seed: of the order in which

@@ -81,6 +81,7 @@ struct hc_check {
 /* One probe, borrowed by a check while it runs. */
 struct hc_run {
     struct hc_probe probe;
+    uint64_t began_ns;
     struct hc *hc;
     struct hc_check *check; /* NULL: the check is gone, or another now */
     struct buf def;         /* then: its definition, which the probe still reads */
@@ -98,8 +99,14 @@ struct hc_proposal {
     uint64_t output; /* hash */
 };
 
+/* Series, by base/metrics.h. */
+struct hc_metrics {
+    unsigned probe, changes, running;
+};
+
 struct hc {
     struct reg_prober prober;
+    struct hc_metrics metrics;
     struct hc_options options; /* with defaults filled in; node is our copy */
     char *node_text;           /* owned */
     struct slice node;

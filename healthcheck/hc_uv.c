@@ -14,6 +14,7 @@
 #include <sys/resource.h>
 
 #include "base/log.h"
+#include "base/metrics.h"
 #include "base/rand.h"
 
 static void answer(struct reg_probe_req *req, int code)
@@ -323,6 +324,19 @@ static void hc_free(struct hc *hc)
     free(hc);
 }
 
+static unsigned declare(enum metric_kind kind, const char *name, const char *help)
+{
+    return metrics_declare(&(struct metric_spec){.kind = kind, .name = name, .help = help});
+}
+
+static void declare_metrics(struct hc_metrics *m)
+{
+    m->probe = declare(METRIC_SUMMARY, "rollcall.check.probe", "Milliseconds that probes took.");
+    m->changes = declare(METRIC_COUNTER, "rollcall.check.status_changes",
+                         "Changes of a check's status that this server wrote.");
+    m->running = declare(METRIC_GAUGE, "rollcall.check.running", "Probes that are under way.");
+}
+
 int hc_start(struct hc **out, const struct hc_options *o, struct errmsg *e)
 {
     assert(o->store != NULL);
@@ -339,6 +353,7 @@ int hc_start(struct hc **out, const struct hc_options *o, struct errmsg *e)
     hc->node_text = node;
     hc->node = slice_str(node);
     fill_defaults(&hc->options);
+    declare_metrics(&hc->metrics);
     hc->prober.submit = submit;
     hc->runs_max = runs_max();
     list_init(&hc->running);

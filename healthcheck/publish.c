@@ -15,6 +15,7 @@
 
 #include "base/hash.h"
 #include "base/log.h"
+#include "base/metrics.h"
 
 const char *hc_status_text(enum reg_status s)
 {
@@ -266,6 +267,7 @@ static int propose_check(struct hc_check *c)
     reg_command_check_status(&p->rp.cmd, &cmd);
     int rc = propose(hc, p);
     if (rc == 0) {
+        metrics_count(hc->metrics.changes, c->status != c->stored_status ? 1 : 0);
         c->proposal = p;
         c->output_due = false;
         list_splice(&p->waiters, &c->waiters);

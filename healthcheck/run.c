@@ -6,12 +6,15 @@
 #include <assert.h>
 #include <stdlib.h>
 
+#include "base/metrics.h"
+
 /* The run is over: its probe may serve the next check. */
 static void run_return(struct hc_run *run)
 {
     struct hc *hc = run->hc;
     buf_fini(&run->def);
     run->check = NULL;
+    metrics_gauge_add(hc->metrics.running, -1);
     list_remove(&run->link);
     hc->n_running--;
     if (hc->n_idle < HC_RUNS_KEPT && !hc->stopping) {
@@ -28,6 +31,9 @@ static void on_probe_done(struct hc_probe *p)
     struct hc_run *run = container_of(p, struct hc_run, probe);
     struct hc *hc = run->hc;
     struct hc_check *c = run->check;
+    if (!p->canceled) {
+        metrics_observe_ns(hc->metrics.probe, hc_loop_now() - run->began_ns);
+    }
     if (c != NULL) {
         c->run = NULL;
         hc_schedule_set(&hc->loop.schedule, &c->timer, hc_loop_now() + (uint64_t)c->interval_ns);
@@ -61,6 +67,8 @@ static struct hc_run *run_take(struct hc *hc)
         list_init(&run->link);
         hc_probe_init(&run->probe, &hc->loop, on_probe_done);
     }
+    run->began_ns = hc_loop_now();
+    metrics_gauge_add(hc->metrics.running, 1);
     list_push(&hc->running, &run->link);
     hc->n_running++;
     return run;

@@ -5,8 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/err.h"
 #include "base/log.h"
+#include "base/metrics.h"
 
 struct fsm_entry {
     struct list link;
@@ -91,12 +93,14 @@ static void *run(void *arg)
     while (take(f, &taken)) {
         size_t count = 0;
         size_t bytes = 0;
+        uint64_t began_ns = clock_mono_ns();
         for (struct list *at = taken.next; at != &taken; at = at->next) {
             apply(f, of(at));
             count++;
             bytes += of(at)->len;
         }
         reg_commit(f->store);
+        metrics_observe_ns(f->metric_apply, clock_mono_ns() - began_ns);
         /* Answers first: somebody waits for them, while room is only wanted when there is load. */
         uint64_t index = of(taken.prev)->index;
         struct list *link;
@@ -121,6 +125,11 @@ int fsm_start(struct fsm *f,
     f->room_arg = room_arg;
     f->committed = committed_index;
     list_init(&f->entries);
+    f->metric_apply = metrics_declare(&(struct metric_spec){
+        .kind = METRIC_SUMMARY,
+        .name = "consul.raft.fsm.apply",
+        .help = "Milliseconds to apply and commit what was ready, one or more log entries.",
+    });
     f->results = calloc(REG_BATCH_COMMANDS_MAX, sizeof *f->results);
     if (f->results == NULL) {
         return E_NOMEM;

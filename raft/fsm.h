@@ -42,6 +42,7 @@ struct fsm {
     bool was_full;
     bool stopping;
     struct reg_result *results;
+    unsigned metric_apply; /* series */
 };
 
 /* @room is called on the thread when fsm_full() has become false. Entries up to @committed are in

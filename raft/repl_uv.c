@@ -23,6 +23,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/metrics.h"
 #include "raft/guard.h"
 #include "raft/io_uv.h"
 #include "raft/machine.h"
@@ -44,6 +45,12 @@ struct flight {
     struct raft_apply req;
     struct proposer_batch batch; /* its proposals leave for the ring when the entry is applied */
     bool busy;
+    uint64_t began_ns;
+};
+
+/* Series, by base/metrics.h. */
+struct repl_metrics {
+    unsigned apply, commands, commit_time, leader, follower;
 };
 
 struct repl {
@@ -64,6 +71,7 @@ struct repl {
     struct machine machine;
     struct proposer proposer;
     struct flight flight;
+    struct repl_metrics metrics;
     uint64_t entries; /* proposed since start */
     uint64_t commands;
     bool led;    /* what on_leader() was told last */
@@ -111,6 +119,7 @@ static void on_apply(struct raft_apply *req, int status, void *result)
     (void)result;
     struct repl *r = req->data;
     r->flight.busy = false;
+    metrics_observe_ns(r->metrics.commit_time, clock_mono_ns() - r->flight.began_ns);
     if (status != 0) {
         answer_all(&r->flight.batch.proposals, E_UNKNOWN);
     }
@@ -126,11 +135,14 @@ static void fly(struct repl *r)
     }
     const struct raft_buffer buf = {f->batch.entry, f->batch.len};
     f->busy = true;
+    f->began_ns = clock_mono_ns();
     f->req.data = r;
     rc = raft_apply(&r->raft, &f->req, &buf, 1, on_apply);
     if (rc == 0) {
         r->entries++;
         r->commands += f->batch.count;
+        metrics_count(r->metrics.apply, 1);
+        metrics_count(r->metrics.commands, f->batch.count);
         return;
     }
     f->busy = false;
@@ -257,6 +269,7 @@ static void track_leadership(struct repl *r)
 {
     if (r->guard.ready != r->led) {
         r->led = r->guard.ready;
+        metrics_count(r->led ? r->metrics.leader : r->metrics.follower, 1);
         log_info("raft", "%s: term=%" PRIu64, r->led ? "This server leads" : "Leadership lost",
                  (uint64_t)r->raft.current_term);
         if (r->o.on_leader != NULL) {
@@ -430,6 +443,23 @@ static void set_options(struct repl *r, const struct repl_options *o)
     r->o.queue_max = o->queue_max != 0 ? o->queue_max : QUEUE_MAX;
 }
 
+static unsigned declare(enum metric_kind kind, const char *name, const char *help)
+{
+    return metrics_declare(&(struct metric_spec){.kind = kind, .name = name, .help = help});
+}
+
+static void declare_metrics(struct repl_metrics *m)
+{
+    m->apply = declare(METRIC_COUNTER, "consul.raft.apply", "Log entries proposed.");
+    m->commands = declare(METRIC_COUNTER, "rollcall.raft.commands", "Commands in these entries.");
+    m->commit_time = declare(METRIC_SUMMARY, "consul.raft.commitTime",
+                             "Milliseconds from proposing an entry to its being committed.");
+    m->leader =
+        declare(METRIC_COUNTER, "consul.raft.state.leader", "How often this server began to lead.");
+    m->follower = declare(METRIC_COUNTER, "consul.raft.state.follower",
+                          "How often this server ceased to lead.");
+}
+
 static struct repl *repl_new(const struct repl_options *o)
 {
     struct repl *r = calloc(1, sizeof *r);
@@ -446,6 +476,7 @@ static struct repl *repl_new(const struct repl_options *o)
         return NULL;
     }
     (void)uv_async_init(&r->loop, &r->wake, on_wake); /* a fresh loop has its descriptors */
+    declare_metrics(&r->metrics);
     r->lock_fd = -1;
     r->door.propose = propose;
     queue_init(&r->proposals, r->o.queue_max, wake_core, r);

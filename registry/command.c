@@ -9,8 +9,8 @@
 
 enum { BATCH_VERSION = 1, CHECKS_MAX = 1024, BATCH_COUNT_AT = 4 };
 
-/* A command's length is known only at its end: begin() leaves room, end() fills it in. */
-static size_t begin(struct buf *b, enum reg_command_type type)
+/* A command's length is known only at its end: the first leaves room, the second fills it in. */
+size_t reg_command_begin(struct buf *b, enum reg_command_type type)
 {
     size_t at = b->len;
     buf_put_u32(b, 0);
@@ -28,7 +28,7 @@ static void put_u32_at(struct buf *b, size_t at, uint32_t v)
     }
 }
 
-static void end(struct buf *b, size_t at)
+void reg_command_end(struct buf *b, size_t at)
 {
     size_t len = b->len - at - 4;
     if (len > REG_COMMAND_SIZE_MAX) {
@@ -40,7 +40,7 @@ static void end(struct buf *b, size_t at)
 void reg_command_register(struct buf *b, const struct reg_register *c)
 {
     assert(c->n_checks <= CHECKS_MAX);
-    size_t at = begin(b, REG_CMD_REGISTER);
+    size_t at = reg_command_begin(b, REG_CMD_REGISTER);
     buf_put_u32(b, c->flags);
     /* each record behind its length */
     size_t mark = b->len;
@@ -60,27 +60,27 @@ void reg_command_register(struct buf *b, const struct reg_register *c)
         reg_check_encode(b, &c->checks[i]);
         put_u32_at(b, mark, (uint32_t)(b->len - mark - 4));
     }
-    end(b, at);
+    reg_command_end(b, at);
 }
 
 void reg_command_deregister(struct buf *b, const struct reg_deregister *c)
 {
-    size_t at = begin(b, REG_CMD_DEREGISTER);
+    size_t at = reg_command_begin(b, REG_CMD_DEREGISTER);
     buf_put_bytes(b, c->node);
     buf_put_bytes(b, c->service_id);
     buf_put_bytes(b, c->check_id);
-    end(b, at);
+    reg_command_end(b, at);
 }
 
 void reg_command_check_status(struct buf *b, const struct reg_check_status *c)
 {
-    size_t at = begin(b, REG_CMD_CHECK_STATUS);
+    size_t at = reg_command_begin(b, REG_CMD_CHECK_STATUS);
     buf_put_bytes(b, c->node);
     buf_put_bytes(b, c->check_id);
     buf_put_bytes(b, c->status);
     buf_put_bytes(b, c->output);
     buf_put_u64(b, c->create_index);
-    end(b, at);
+    reg_command_end(b, at);
 }
 
 static bool has_session(const struct reg_kv_op *c)
@@ -90,7 +90,7 @@ static bool has_session(const struct reg_kv_op *c)
 
 void reg_command_kv(struct buf *b, const struct reg_kv_op *c)
 {
-    size_t at = begin(b, REG_CMD_KV);
+    size_t at = reg_command_begin(b, REG_CMD_KV);
     buf_put_u8(b, c->verb);
     buf_put_bytes(b, c->key);
     buf_put_u64(b, c->flags);
@@ -99,26 +99,26 @@ void reg_command_kv(struct buf *b, const struct reg_kv_op *c)
     if (has_session(c)) { /* older verbs have no such field */
         buf_put_bytes(b, c->session);
     }
-    end(b, at);
+    reg_command_end(b, at);
 }
 
 void reg_command_session(struct buf *b, const struct reg_session_op *c)
 {
-    size_t at = begin(b, REG_CMD_SESSION);
+    size_t at = reg_command_begin(b, REG_CMD_SESSION);
     buf_put_u8(b, c->verb);
     size_t mark = b->len;
     buf_put_u32(b, 0);
     reg_session_encode(b, &c->session);
     put_u32_at(b, mark, (uint32_t)(b->len - mark - 4));
-    end(b, at);
+    reg_command_end(b, at);
 }
 
 void reg_command_body(struct buf *b, enum reg_command_type type, const struct buf *body)
 {
-    size_t at = begin(b, type);
+    size_t at = reg_command_begin(b, type);
     buf_add_slice(b, buf_slice(body));
     b->failed = b->failed || !buf_ok(body);
-    end(b, at);
+    reg_command_end(b, at);
 }
 
 void reg_batch_begin(struct buf *b, int64_t wall_ns)

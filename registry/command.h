@@ -24,9 +24,10 @@ enum reg_command_type {
     REG_CMD_DEREGISTER,   /* a node, a service instance or a check */
     REG_CMD_CHECK_STATUS, /* what a prober found */
     REG_CMD_KV,
-    REG_CMD_SESSION, /* a session begins or ends */
-    REG_CMD_EVENT,   /* a user event: registry/event.h */
-    REG_CMD_COORD    /* a node's coordinate: registry/coord.h */
+    REG_CMD_SESSION,       /* a session begins or ends */
+    REG_CMD_EVENT,         /* a user event: registry/event.h */
+    REG_CMD_COORD,         /* a node's coordinate: registry/coord.h */
+    REG_CMD_AUTOPILOT = 32 /* registry/autopilot.h */
 };
 
 /* REG_CMD_REGISTER flags. */
@@ -87,6 +88,10 @@ struct reg_session_op {
     uint8_t verb;               /* enum reg_session_verb */
     struct reg_session session; /* DESTROY: only its id */
 };
+
+/* For encoders in files of their own: what stands before and behind a body. */
+size_t reg_command_begin(struct buf *b, enum reg_command_type type);
+void reg_command_end(struct buf *b, size_t at);
 
 void reg_command_register(struct buf *b, const struct reg_register *c);
 void reg_command_deregister(struct buf *b, const struct reg_deregister *c);

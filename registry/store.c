@@ -13,6 +13,7 @@
 #include <stdlib.h>
 
 #include "base/log.h"
+#include "registry/autopilot.h"
 #include "registry/checkpoint.h"
 #include "registry/reader.h"
 #include "registry/state.h"
@@ -227,6 +228,8 @@ static int apply_command(struct reg *r, uint8_t type, struct slice body, struct 
                 apply_coord(r, &c.coord, out);
             }
             return rc;
+        case REG_CMD_AUTOPILOT:
+            return apply_autopilot(r, body, out);
     }
     return E_CORRUPT;
 }
