@@ -54,10 +54,11 @@ struct api_server {
     const char *build_date; /* RFC 3339 */
     const char *domain;
     const char *alt_domain; /* may be NULL */
-    bool pretty_always; /* -dev */
+    bool pretty_always;     /* -dev */
     bool scripts_local, scripts_remote;
     uint64_t kv_value_max;   /* 524288 */
     uint64_t body_max;       /* other bodies: 1 MiB and more */
+    uint64_t snapshot_max;   /* bytes of an archive to restore */
     int64_t wait_default_ns; /* 300 s */
     int64_t wait_max_ns;     /* 600 s */
     int32_t output_max;      /* 4096 */
@@ -88,6 +89,8 @@ struct api_req {
     struct api_param params[API_PARAMS_MAX];
     unsigned n_params;
     struct slice body;
+    int body_fd;        /* API_SPOOL: the body, in a file from its start; -1 when it is empty */
+    uint64_t body_len;  /* API_SPOOL: its bytes */
     bool has_length;    /* Content-Length was given and above 0 */
     struct slice token; /* by Consul's order of precedence; may be empty */
     void *user;         /* the handler's own, from the arena */
@@ -144,6 +147,13 @@ void api_reply_error(struct api_req *r, int status, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 /* Any status, type (NULL = none) and body. */
 void api_reply(struct api_req *r, int status, const char *content_type, struct slice body);
+/* 200 with the @len bytes of the file @fd, which is taken over, and the headers of a read at
+ * @index. */
+void api_reply_file(struct api_req *r,
+                    const char *content_type,
+                    int fd,
+                    uint64_t len,
+                    uint64_t index);
 /* Add a header to the answer to come; both are copied. Before api_reply*(). */
 void api_set_header(struct api_req *r, const char *name, struct slice value);
 
@@ -162,6 +172,16 @@ void api_probe(struct api_req *r,
                const struct reg_probe_req *q,
                void (*done)(struct api_req *r, struct reg_probe_req *q));
 
+/* Run @work on a thread of its own, then @done on this loop, even if the client has hung up
+ * meanwhile. @work may wait; it must not touch @r: what it needs is behind @arg, which lives until
+ * @done (api_alloc). If too many are at it (API_WORKERS_MAX in the process) the request is answered
+ * 503 with Retry-After and neither runs. */
+enum { API_WORKERS_MAX = 4 };
+void api_work(struct api_req *r,
+              void (*work)(void *arg),
+              void *arg,
+              void (*done)(struct api_req *r, void *arg));
+
 /* ---- the table ---- */
 
 enum api_route_flags {
@@ -169,7 +189,8 @@ enum api_route_flags {
     API_CONSISTENCY = 2, /* also X-Consul-Effective-Consistency */
     API_TAIL = 4,        /* the pattern ends with "/" and takes the rest of the path */
     API_NO_BODY_LIMIT = 8, /* KV: its own limit applies */
-    API_DC = 16            /* refuses ?dc= of another datacenter */
+    API_DC = 16,           /* refuses ?dc= of another datacenter */
+    API_SPOOL = 4096       /* the body of a PUT goes to a file (body_fd), up to snapshot_max */
 };
 
 struct api_route {

@@ -59,6 +59,8 @@ int conn_new(struct api_loop *a, int fd);
 void conn_answer(struct conn *c, struct answer *answer, bool linger);
 /* Its query is parked in @g. E_NOMEM: it is not. */
 int conn_park(struct conn *c, struct group *g, uint64_t index, uint64_t deadline_ms);
+/* The client takes what is sent to it: give it time for more. */
+void conn_progress(struct conn *c);
 /* Send "100 Continue". */
 void conn_continue(struct conn *c);
 void conn_close(struct conn *c);

@@ -171,6 +171,11 @@ void kv_put(struct api_req *r);
 /* DELETE kv/ */
 void kv_delete(struct api_req *r);
 
+/* GET snapshot */
+void snapshot_get(struct api_req *r);
+/* PUT snapshot */
+void snapshot_put(struct api_req *r);
+
 /* Everything below acl/: 401, since ACLs are off. */
 void acl_disabled(struct api_req *r);
 

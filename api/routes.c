@@ -112,6 +112,11 @@ const struct api_route api_routes[] = {
 
     {.pattern = "/v1/kv/", .flags = KV, READ(kv_find, kv_render), .put = kv_put, .del = kv_delete},
 
+    {.pattern = "/v1/snapshot",
+     .flags = API_DC | API_SPOOL,
+     .get = snapshot_get,
+     .put = snapshot_put},
+
     ACL("/v1/acl/bootstrap", ACL_PUT),
     ACL("/v1/acl/login", ACL_POST),
     ACL("/v1/acl/logout", ACL_POST),

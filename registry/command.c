@@ -94,6 +94,15 @@ void reg_command_kv(struct buf *b, const struct reg_kv_op *c)
     end(b, at);
 }
 
+void reg_command_restore(struct buf *b, enum reg_command_type type, const struct reg_restore *c)
+{
+    size_t at = begin(b, type);
+    buf_put_u64(b, c->id);
+    buf_put_u64(b, c->count);
+    buf_put_bytes(b, c->bytes);
+    end(b, at);
+}
+
 void reg_batch_begin(struct buf *b, int64_t wall_ns)
 {
     assert(b->len == 0);
@@ -199,5 +208,14 @@ int reg_kv_op_decode(struct slice body, struct reg_kv_op *c)
     c->flags = rd_u64(&r);
     c->index = rd_u64(&r);
     c->value = rd_bytes(&r);
+    return rd_done(&r) ? 0 : E_CORRUPT;
+}
+
+int reg_restore_decode(struct slice body, struct reg_restore *c)
+{
+    struct rd r = rd_of(body);
+    c->id = rd_u64(&r);
+    c->count = rd_u64(&r);
+    c->bytes = rd_bytes(&r);
     return rd_done(&r) ? 0 : E_CORRUPT;
 }

@@ -57,12 +57,17 @@ uint64_t index_get(struct tx *tx,
                    enum reg_watch_kind kind,
                    struct slice name);
 
-/* ---- apply_catalog.c, apply_kv.c: one command each; @out is zeroed, ok = true ---- */
+/* ---- apply_catalog.c, apply_kv.c, apply_restore.c: one command each; @out is zeroed, ok = true
+ * ---- */
 
 void apply_register(struct reg *r, const struct reg_register *c, struct reg_result *out);
 void apply_deregister(struct reg *r, const struct reg_deregister *c, struct reg_result *out);
 void apply_check_status(struct reg *r, const struct reg_check_status *c, struct reg_result *out);
 void apply_kv(struct reg *r, const struct reg_kv_op *c, struct reg_result *out);
+void apply_restore(struct reg *r,
+                   enum reg_command_type type,
+                   const struct reg_restore *c,
+                   struct reg_result *out);
 /* Forget tombstones older than 15 minutes by the batch's clock; bounded work. */
 void apply_reap(struct reg *r);
 

@@ -176,6 +176,7 @@ static int apply_command(struct reg *r, uint8_t type, struct slice body, struct 
         struct reg_deregister dereg;
         struct reg_check_status status;
         struct reg_kv_op kv;
+        struct reg_restore restore;
     } c;
     int rc;
     switch ((enum reg_command_type)type) {
@@ -204,6 +205,14 @@ static int apply_command(struct reg *r, uint8_t type, struct slice body, struct 
             rc = reg_kv_op_decode(body, &c.kv);
             if (rc == 0) {
                 apply_kv(r, &c.kv, out);
+            }
+            return rc;
+        case REG_CMD_RESTORE_BEGIN:
+        case REG_CMD_RESTORE_ROWS:
+        case REG_CMD_RESTORE_END:
+            rc = reg_restore_decode(body, &c.restore);
+            if (rc == 0) {
+                apply_restore(r, (enum reg_command_type)type, &c.restore, out);
             }
             return rc;
     }
