@@ -49,6 +49,7 @@ static void try_one(uint8_t type, struct slice body)
     struct reg_deregister dereg;
     struct reg_check_status status;
     struct reg_kv_op kv;
+    struct reg_restore restore;
     switch (type) {
         case REG_CMD_REGISTER:
             try_register(body, &again);
@@ -66,6 +67,13 @@ static void try_one(uint8_t type, struct slice body)
         case REG_CMD_KV:
             if (reg_kv_op_decode(body, &kv) == 0) {
                 reg_command_kv(&again, &kv);
+            }
+            break;
+        case REG_CMD_RESTORE_BEGIN:
+        case REG_CMD_RESTORE_ROWS:
+        case REG_CMD_RESTORE_END:
+            if (reg_restore_decode(body, &restore) == 0) {
+                reg_command_restore(&again, (enum reg_command_type)type, &restore);
             }
             break;
         default:
