@@ -4,6 +4,7 @@
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 #include <zlib.h>
 
 struct gzipper {
@@ -16,6 +17,7 @@ struct answer *answer_new(void)
     if (a != NULL) {
         a->refs = 1;
         a->status = 200;
+        a->file = -1;
     }
     return a;
 }
@@ -28,6 +30,9 @@ void answer_unref(struct answer *a)
     buf_fini(&a->head);
     buf_fini(&a->body);
     buf_fini(&a->gzip);
+    if (a->file >= 0) {
+        (void)close(a->file); /* only read from */
+    }
     free(a);
 }
 

@@ -24,6 +24,8 @@ struct answer {
     struct buf body;
     struct buf gzip;
     bool gzip_tried;
+    int file; /* not -1: the body is this file's first file_len bytes; closed with the answer */
+    uint64_t file_len;
 };
 
 /* Empty, one reference, status 200; NULL without memory. */

@@ -67,6 +67,7 @@ struct api_server {
     bool scripts_local, scripts_remote;
     uint64_t kv_value_max;           /* 524288 */
     uint64_t body_max;               /* other bodies: 1 MiB and more */
+    uint64_t snapshot_max;           /* bytes of an archive to restore */
     int64_t wait_default_ns;         /* 300 s */
     int64_t wait_max_ns;             /* 600 s */
     int32_t output_max;              /* 4096 */
@@ -104,6 +105,8 @@ struct api_req {
     struct api_param params[API_PARAMS_MAX];
     unsigned n_params;
     struct slice body;
+    int body_fd;        /* API_SPOOL: the body, in a file from its start; -1 when it is empty */
+    uint64_t body_len;  /* API_SPOOL: its bytes */
     bool has_length;    /* Content-Length was given and above 0 */
     struct slice token; /* by Consul's order of precedence; may be empty */
     void *user;         /* the handler's own, from the arena */
@@ -161,6 +164,13 @@ void api_reply_error(struct api_req *r, int status, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 /* Any status, type (NULL = none) and body. */
 void api_reply(struct api_req *r, int status, const char *content_type, struct slice body);
+/* 200 with the @len bytes of the file @fd, which is taken over, and the headers of a read at
+ * @index. */
+void api_reply_file(struct api_req *r,
+                    const char *content_type,
+                    int fd,
+                    uint64_t len,
+                    uint64_t index);
 /* Add a header to the answer to come; both are copied. Before api_reply*(). */
 void api_set_header(struct api_req *r, const char *name, struct slice value);
 
@@ -197,6 +207,16 @@ void api_stream_end(struct api_req *r);
 /* The loop's queue, for a reply of the handler's own (registry/port.h). */
 struct queue *api_reply_queue(const struct api_req *r);
 
+/* Run @work on a thread of its own, then @done on this loop, even if the client has hung up
+ * meanwhile. @work may wait; it must not touch @r: what it needs is behind @arg, which lives until
+ * @done (api_alloc). If too many are at it (API_WORKERS_MAX in the process) the request is answered
+ * 503 with Retry-After and neither runs. */
+enum { API_WORKERS_MAX = 4 };
+void api_work(struct api_req *r,
+              void (*work)(void *arg),
+              void *arg,
+              void (*done)(struct api_req *r, void *arg));
+
 /* ---- the table ---- */
 
 enum api_route_flags {
@@ -207,7 +227,8 @@ enum api_route_flags {
     API_DC = 16,           /* refuses ?dc= of another datacenter */
     /* X-Consul-Index alone, of a resource whose indexes have no order: blocks while it is equal to
      * ?index=, and is answered by any server. */
-    API_UNORDERED = 32
+    API_UNORDERED = 32,
+    API_SPOOL = 4096 /* the body of a PUT goes to a file (body_fd), up to snapshot_max */
 };
 
 struct api_route {

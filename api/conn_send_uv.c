@@ -1,11 +1,17 @@
 /* How: answers are appended to one buffer of the loop and leave in one write at the end of the turn
  * (uv_try_write; what the socket does not take goes to a uv_write). Long bodies are sent from where
- * they were rendered, by reference, in the same write as their head. */
+ * they were rendered, by reference, in the same write as their head. A body that is a file is read
+ * and sent in pieces, each when the one before has left. */
 #include "api/conn_send_uv.h"
 
 #include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
 
-enum { COPY_MAX = 16 * 1024 }; /* longer bodies are sent by reference */
+enum {
+    COPY_MAX = 16 * 1024,  /* longer bodies are sent by reference */
+    FILE_PIECE = 64 * 1024 /* of a body that is a file, in memory at once */
+};
 
 /* A write that the socket did not take at once. */
 struct conn_write {
@@ -157,10 +163,99 @@ static void add_head(struct conn *c, const struct answer *answer, bool packed)
     }
 }
 
+/* A file on its way: one piece at a time, read when the one before has left. */
+struct file_send {
+    uv_write_t req;
+    struct conn *conn;
+    struct answer *answer;
+    uint64_t at;
+    bool chunked;
+    char piece[FILE_PIECE + 8]; /* and the end of the chunks */
+};
+
+static void file_send_free(struct file_send *f)
+{
+    answer_unref(f->answer);
+    free(f);
+}
+
+static void on_piece_written(uv_write_t *req, int status);
+
+/* Send the next piece. On failure the connection is closed and @f freed. */
+static void send_piece(struct file_send *f)
+{
+    static const struct slice tail = {"\r\n0\r\n\r\n", 7};
+    struct conn *c = f->conn;
+    uint64_t left = f->answer->file_len - f->at;
+    size_t want = left < FILE_PIECE ? (size_t)left : FILE_PIECE;
+    ssize_t n = pread(f->answer->file, f->piece, want, (off_t)f->at);
+    if (n == (ssize_t)want) {
+        f->at += want;
+        if (want == left && f->chunked) {
+            memcpy(f->piece + want, tail.p, tail.len);
+            want += tail.len;
+        }
+        const uv_buf_t buf = {f->piece, want};
+        c->n_writes++;
+        if (uv_write(&f->req, (uv_stream_t *)&c->tcp, &buf, 1, on_piece_written) == 0) {
+            return;
+        }
+        c->n_writes--;
+    }
+    file_send_free(f);
+    conn_close(c);
+}
+
+static void on_piece_written(uv_write_t *req, int status)
+{
+    struct file_send *f = container_of(req, struct file_send, req);
+    struct conn *c = f->conn;
+    c->n_writes--;
+    if (c->state == CONN_CLOSED || status < 0) {
+        file_send_free(f);
+        conn_close(c);
+        return;
+    }
+    if (f->at < f->answer->file_len) {
+        conn_progress(c);
+        send_piece(f);
+        return;
+    }
+    file_send_free(f);
+    if (c->n_writes == 0 && c->state == CONN_SENDING) {
+        conn_sent(c);
+    }
+}
+
+static void emit_file(struct conn *c, struct answer *answer)
+{
+    bool chunked = c->minor > 0 && !c->no_body;
+    add_head(c, answer, false);
+    add_length(&c->loop->out, answer->file_len, chunked);
+    if (c->no_body) {
+        return;
+    }
+    conn_send(c);
+    struct file_send *f = c->state == CONN_CLOSED ? NULL : malloc(sizeof *f);
+    if (f == NULL) {
+        conn_close(c);
+        return;
+    }
+    f->conn = c;
+    f->answer = answer_ref(answer);
+    f->at = 0;
+    f->chunked = chunked;
+    send_piece(f);
+}
+
 void conn_emit(struct conn *c, struct answer *answer)
 {
     struct api_loop *a = c->loop;
     bool packed;
+    if (answer->file >= 0) {
+        emit_file(c, answer);
+        return;
+    }
     if (c->accepts_gzip && a->gzip == NULL && answer->body.len > ANSWER_GZIP_MIN) {
         a->gzip = gzipper_new();
     }

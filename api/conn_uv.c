@@ -106,6 +106,13 @@ void conn_close(struct conn *c)
 
 /* ---- answers ---- */
 
+void conn_progress(struct conn *c)
+{
+    if (!c->loop->stopping) {
+        set_deadline(c, seconds(c->loop->opts.body_ms));
+    }
+}
+
 /* Everything said: end, or read on until the client has seen it. */
 static void end_politely(struct conn *c)
 {
@@ -396,6 +403,9 @@ static size_t step_body(struct conn *c, struct slice in)
     struct request *r = c->request;
     size_t used = 0;
     int rv = http_seam_body(&c->seam, in, &used, &r->body);
+    if ((rv == 0 || rv == E_AGAIN) && request_spools(r) && !request_spool(r)) {
+        return used;
+    }
     if (rv == 0) {
         run(c);
     } else if (rv == E_TOOBIG) {

@@ -66,6 +66,8 @@ int conn_park(struct conn *c, struct group *g, uint64_t index, uint64_t deadline
 void conn_stream(struct conn *c, struct slice head);
 /* A piece of the stream's body; only while nothing is outstanding. May close the connection. */
 void conn_stream_send(struct conn *c, struct slice bytes);
+/* The client takes what is sent to it: give it time for more. */
+void conn_progress(struct conn *c);
 /* Send "100 Continue". */
 void conn_continue(struct conn *c);
 void conn_close(struct conn *c);

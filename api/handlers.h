@@ -230,6 +230,11 @@ void operator_keyring_get(struct api_req *r);
 /* POST, PUT, DELETE operator/keyring */
 void operator_keyring_change(struct api_req *r);
 
+/* GET snapshot */
+void snapshot_get(struct api_req *r);
+/* PUT snapshot */
+void snapshot_put(struct api_req *r);
+
 /* Everything below acl/: 401, since ACLs are off. */
 void acl_disabled(struct api_req *r);
 

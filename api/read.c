@@ -15,6 +15,7 @@
 #include "api/target.h"
 #include "base/duration.h"
 #include "base/err.h"
+#include "registry/snapshot.h"
 
 enum { RENDER_MAX = 256 * 1024 * 1024, WAIT_JITTER = 16 };
 
@@ -227,7 +228,9 @@ static struct answer *look(struct request *r,
     if (res->index == 0 && !error) {
         res->index = 1; /* 0 would make a client poll without waiting */
     }
-    if (error || above == 0 || moved(r, res->index, above)) {
+    /* An index that is too high: of a time that a restore has undone, or yet to come. */
+    bool undone = res->index < above && above < reg_restored_index(a->reader);
+    if (error || above == 0 || moved(r, res->index, above) || undone) {
         answer = make_answer(r, res, o);
     }
     reg_read_end(a->reader);
@@ -324,7 +327,7 @@ void read_run(struct request *r)
         return;
     }
     struct group *g = o.index > 0 ? group_find(a->blocking, key) : NULL;
-    if (g != NULL && !group_dirty(g) && group_index(g) > 0 && !moved(r, group_index(g), o.index)) {
+    if (g != NULL && !group_dirty(g) && group_index(g) == o.index) {
         park(r, g, &o);
         loop_schedule(a);
         return;
@@ -363,8 +366,8 @@ static void look_at_group(struct api_loop *a, struct group *g)
     struct api_resource res;
     uint64_t before = group_index(g);
     struct answer *answer = look(r, group_key(g), &o, before, &res);
-    bool back = answer == NULL && res.index < before; /* a restore: everybody must know */
-    if (back) {
+    bool back = res.index < before; /* a restore: everybody must know */
+    if (back && answer == NULL) {
         answer = look(r, group_key(g), &o, 0, &res);
     }
     bool error = res.status != 200 && res.status != 404;

@@ -58,6 +58,24 @@ void api_reply(struct api_req *r, int status, const char *content_type, struct s
     request_finish(request_of(r), a, false);
 }
 
+void api_reply_file(struct api_req *pub,
+                    const char *content_type,
+                    int fd,
+                    uint64_t len,
+                    uint64_t index)
+{
+    struct request *r = request_of(pub);
+    struct answer *a = request_answer_new(200, content_type);
+    a->meta = true;
+    a->file = fd;
+    a->file_len = len;
+    a->index = index;
+    buf_add_str(&a->head, "X-Consul-Index: ");
+    buf_add_u64(&a->head, index);
+    buf_add_str(&a->head, "\r\nX-Consul-Query-Backend: blocking-query\r\n");
+    request_finish(r, a, false);
+}
+
 void api_set_header(struct api_req *pub, const char *name, struct slice value)
 {
     struct request *r = request_of(pub);
@@ -69,8 +87,7 @@ void api_set_header(struct api_req *pub, const char *name, struct slice value)
     answer_header(&r->extra, name, value);
 }
 
-/* A reply has come: run @after, which answers or asks again. */
-static void go_on(struct request *r, void (*after)(struct request *r))
+void request_go_on(struct request *r, void (*after)(struct request *r))
 {
     assert(r->pending == 1);
     r->pending = 0;
@@ -99,11 +116,10 @@ static void proposed(struct request *r)
 static void on_proposed(struct reg_reply *reply)
 {
     struct reg_proposal *p = container_of(reply, struct reg_proposal, reply);
-    go_on(container_of(p, struct request, proposal), proposed);
+    request_go_on(container_of(p, struct request, proposal), proposed);
 }
 
-/* 503 and the time after which to try again. */
-static void reply_busy(struct api_req *r)
+void request_busy(struct api_req *r)
 {
     api_set_header(r, "Retry-After", SLICE_LIT("1"));
     api_reply_error(r, 503, "rate limit exceeded, try again later or against a different server");
@@ -138,7 +154,7 @@ void api_propose(struct api_req *pub,
     if (rv == E_TOOBIG) {
         api_reply_error(pub, 413, "Request body too large");
     } else {
-        reply_busy(pub);
+        request_busy(pub);
     }
 }
 
@@ -166,7 +182,7 @@ static void probed(struct request *r)
 static void on_probed(struct reg_reply *reply)
 {
     struct reg_probe_req *q = container_of(reply, struct reg_probe_req, reply);
-    go_on(container_of(q, struct request, probe), probed);
+    request_go_on(container_of(q, struct request, probe), probed);
 }
 
 void api_probe(struct api_req *pub,
@@ -187,7 +203,7 @@ void api_probe(struct api_req *pub,
     r->pending = 1;
     if (prober->submit(prober, &r->probe) != 0) {
         r->pending = 0;
-        reply_busy(pub);
+        request_busy(pub);
     }
 }
 

@@ -4,12 +4,16 @@
 #include "api/request.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
 
 #include "api/conn_uv.h"
 #include "api/target.h"
 #include "base/err.h"
 #include "base/log.h"
+#include "registry/snapshot.h"
 
 /* An arena block beyond the first. */
 struct block {
@@ -26,7 +30,8 @@ struct owned_buf {
 };
 
 enum {
-    BODY_UNROUTED_MAX = 256 * 1024, /* read before a refusal, so that the connection can go on */
+    BODY_UNROUTED_MAX = 256 * 1024,    /* read before a refusal, so that the connection can go on */
+    SPOOL_PIECE_MAX = 4 * 1024 * 1024, /* of a body that goes to a file: more than one read */
     RENDERED_MAX = 256 * 1024 * 1024
 };
 
@@ -57,8 +62,53 @@ struct request *request_new(struct api_loop *a, struct conn *conn)
     r->conn = conn;
     r->pub.server = a->server;
     r->pub.reader = a->reader;
+    r->pub.body_fd = -1;
+    r->pub.body_len = 0;
     list_push(&a->requests, &r->link);
     return r;
+}
+
+static void spool_close(struct request *r)
+{
+    if (r->pub.body_fd >= 0) {
+        (void)close(r->pub.body_fd); /* nobody needs it any more */
+        r->pub.body_fd = -1;
+    }
+}
+
+bool request_spools(const struct request *r)
+{
+    const struct api_route *route = r->pub.route;
+    return route != NULL && (route->flags & API_SPOOL) != 0 && r->pub.method == API_PUT;
+}
+
+bool request_spool(struct request *r)
+{
+    struct slice s = buf_slice(&r->body);
+    struct errmsg e;
+    uint64_t len = r->pub.body_len + s.len;
+    if (request_too_long(r, len)) {
+        return false;
+    }
+    if (s.len > 0 && r->pub.body_fd < 0 &&
+        reg_spool_open(r->loop->server->store, &r->pub.body_fd, &e) != 0) {
+        request_abort(r, 500, e.text);
+        return false;
+    }
+    while (s.len > 0) { /* a local file takes all at once, or is full */
+        ssize_t n = write(r->pub.body_fd, s.p, s.len);
+        if (n < 0 && errno == EINTR) {
+            continue;
+        }
+        if (n <= 0) {
+            request_abort(r, 500, n < 0 ? strerror(errno) : err_text(E_NOSPACE));
+            return false;
+        }
+        s = slice_of(s.p + n, s.len - (size_t)n);
+    }
+    r->pub.body_len = len;
+    buf_reset(&r->body);
+    return true;
 }
 
 /* Back to how calloc() made it, but for what the next request sets anyway. */
@@ -76,6 +126,7 @@ static void reset(struct request *r)
         r->blocks = next;
     }
     buf_fini(&r->body);
+    spool_close(r);
     buf_fini(&r->extra);
     r->first_used = 0;
     r->conn = NULL;
@@ -238,6 +289,9 @@ static uint64_t body_limit(const struct request *r)
     if (route == NULL || (route_methods(route) & r->pub.method) == 0) {
         return BODY_UNROUTED_MAX;
     }
+    if (request_spools(r)) {
+        return server->snapshot_max;
+    }
     return (route->flags & API_NO_BODY_LIMIT) != 0 ? server->kv_value_max : server->body_max;
 }
 
@@ -258,7 +312,7 @@ int request_open(struct request *r, const struct http_head *head)
     r->pub.token = find_token(r);
     r->pub.has_length = head->length > 0;
     r->body_max = body_limit(r);
-    r->body.max = (size_t)r->body_max;
+    r->body.max = request_spools(r) ? SPOOL_PIECE_MAX : (size_t)r->body_max;
     return 0;
 }
 

@@ -35,6 +35,13 @@ struct request {
     struct reg_proposal proposal;
     uint64_t proposed_ns; /* when it was handed over */
     void (*proposed)(struct api_req *r, int status, const struct reg_result *result);
+    struct request_job {
+        struct reg_reply reply;
+        pthread_t thread;
+        void (*work)(void *arg);
+        void *arg;
+        void (*done)(struct api_req *r, void *arg);
+    } job;
     struct reg_probe_req probe;
     void (*probed)(struct api_req *r, struct reg_probe_req *q);
     api_call_fn stream_sent; /* streams only: api/api.h */
@@ -62,6 +69,15 @@ void request_reopen(struct request *r, struct slice target);
 void request_run(struct request *r);
 /* The body cannot be read: answer @status with @text and end the connection. Frees @r. */
 void request_abort(struct request *r, int status, const char *text);
+/* The body goes to a file (API_SPOOL). */
+bool request_spools(const struct request *r);
+/* Move what has come of the body to its file. False: it is too long or cannot be written; it is
+ * answered then, and @r is gone. */
+bool request_spool(struct request *r);
+/* A reply has come: run @after, which answers or asks again; free @r if it did not ask. */
+void request_go_on(struct request *r, void (*after)(struct request *r));
+/* 503 and the time after which to try again. */
+void request_busy(struct api_req *r);
 /* True when @length bytes of body are too many; it is answered then, and @r is gone. */
 bool request_too_long(struct request *r, uint64_t length);
 

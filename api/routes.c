@@ -169,6 +169,11 @@ const struct api_route api_routes[] = {
      .post = operator_keyring_change,
      .del = operator_keyring_change},
 
+    {.pattern = "/v1/snapshot",
+     .flags = API_DC | API_SPOOL,
+     .get = snapshot_get,
+     .put = snapshot_put},
+
     ACL("/v1/acl/bootstrap", ACL_PUT),
     ACL("/v1/acl/login", ACL_POST),
     ACL("/v1/acl/logout", ACL_POST),

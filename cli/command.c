@@ -29,6 +29,9 @@ const struct cli_command *const cli_commands[] = {
     &cli_rtt,
     &cli_services_deregister,
     &cli_services_register,
+    &cli_snapshot_inspect,
+    &cli_snapshot_restore,
+    &cli_snapshot_save,
     &cli_validate,
     &cli_version,
 };
@@ -39,6 +42,7 @@ const struct cli_group cli_groups[] = {
     {"completion", "Print a completion script for a shell"},
     {"kv", "Interact with the key-value store"},
     {"services", "Interact with services"},
+    {"snapshot", "Saves, restores and inspects snapshots of Consul server state"},
 };
 const size_t cli_groups_count = sizeof cli_groups / sizeof cli_groups[0];
 

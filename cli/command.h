@@ -74,6 +74,9 @@ extern const struct cli_command cli_monitor;
 extern const struct cli_command cli_rtt;
 extern const struct cli_command cli_services_deregister;
 extern const struct cli_command cli_services_register;
+extern const struct cli_command cli_snapshot_inspect;
+extern const struct cli_command cli_snapshot_restore;
+extern const struct cli_command cli_snapshot_save;
 extern const struct cli_command cli_validate;
 extern const struct cli_command cli_version;
 

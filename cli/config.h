@@ -85,6 +85,7 @@ struct config {
     int64_t max_query_time_ns;
     int64_t kv_value_max;
     int64_t txn_body_max;
+    int64_t snapshot_max;
     int64_t http_header_max;
     struct config_list http_block_endpoints;
     struct config_list http_allow_write_from;

@@ -193,6 +193,7 @@ const struct config_key config_keys[] = {
     QUIET("limits.rpc_client_timeout", DURATION),
     USED("limits.kv_max_value_size", INT, kv_value_max),
     USED("limits.txn_max_req_len", INT, txn_body_max),
+    USED("limits.snapshot_max_size", INT, snapshot_max),
     LATER("limits.request_limits", ANY),
 
     /* Access control and encryption: never half on. */

@@ -170,6 +170,7 @@ static void fill_server(struct daemon *d)
         .session_ttl_min_ns = c->session_ttl_min_ns,
         .kv_value_max = (uint64_t)c->kv_value_max,
         .body_max = (uint64_t)(c->txn_body_max > BODY_MAX ? c->txn_body_max : BODY_MAX),
+        .snapshot_max = (uint64_t)c->snapshot_max,
         .wait_default_ns = c->default_query_time_ns,
         .wait_max_ns = c->max_query_time_ns,
         .output_max = (int32_t)c->check_output_max,

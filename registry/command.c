@@ -121,6 +121,15 @@ void reg_command_body(struct buf *b, enum reg_command_type type, const struct bu
     reg_command_end(b, at);
 }
 
+void reg_command_restore(struct buf *b, enum reg_command_type type, const struct reg_restore *c)
+{
+    size_t at = reg_command_begin(b, type);
+    buf_put_u64(b, c->id);
+    buf_put_u64(b, c->count);
+    buf_put_bytes(b, c->bytes);
+    reg_command_end(b, at);
+}
+
 void reg_batch_begin(struct buf *b, int64_t wall_ns)
 {
     assert(b->len == 0);
@@ -238,5 +247,14 @@ int reg_session_op_decode(struct slice body, struct reg_session_op *c)
         !reg_list_valid(c->session.node_checks) || !reg_list_valid(c->session.service_checks)) {
         return E_CORRUPT;
     }
+    return rd_done(&r) ? 0 : E_CORRUPT;
+}
+
+int reg_restore_decode(struct slice body, struct reg_restore *c)
+{
+    struct rd r = rd_of(body);
+    c->id = rd_u64(&r);
+    c->count = rd_u64(&r);
+    c->bytes = rd_bytes(&r);
     return rd_done(&r) ? 0 : E_CORRUPT;
 }

@@ -24,10 +24,13 @@ enum reg_command_type {
     REG_CMD_DEREGISTER,   /* a node, a service instance or a check */
     REG_CMD_CHECK_STATUS, /* what a prober found */
     REG_CMD_KV,
-    REG_CMD_SESSION,       /* a session begins or ends */
-    REG_CMD_EVENT,         /* a user event: registry/event.h */
-    REG_CMD_COORD,         /* a node's coordinate: registry/coord.h */
-    REG_CMD_AUTOPILOT = 32 /* registry/autopilot.h */
+    REG_CMD_SESSION,            /* a session begins or ends */
+    REG_CMD_EVENT,              /* a user event: registry/event.h */
+    REG_CMD_COORD,              /* a node's coordinate: registry/coord.h */
+    REG_CMD_AUTOPILOT = 32,     /* registry/autopilot.h */
+    REG_CMD_RESTORE_BEGIN = 48, /* a restore: what is to come ... */
+    REG_CMD_RESTORE_ROWS,       /* ... some rows ... */
+    REG_CMD_RESTORE_END         /* ... that was all: put them in the place of all there is */
 };
 
 /* REG_CMD_REGISTER flags. */
@@ -93,6 +96,14 @@ struct reg_session_op {
 size_t reg_command_begin(struct buf *b, enum reg_command_type type);
 void reg_command_end(struct buf *b, size_t at);
 
+/* The three commands of a restore share this; a later BEGIN ends one that was not finished. */
+struct reg_restore {
+    uint64_t id;        /* tells restores apart */
+    uint64_t count;     /* BEGIN, END: rows in all; ROWS: the number of the piece, from 0 */
+    struct slice bytes; /* BEGIN: a header, ROWS: rows, as in registry/statefile.h */
+};
+
+void reg_command_restore(struct buf *b, enum reg_command_type type, const struct reg_restore *c);
 void reg_command_register(struct buf *b, const struct reg_register *c);
 void reg_command_deregister(struct buf *b, const struct reg_deregister *c);
 void reg_command_check_status(struct buf *b, const struct reg_check_status *c);
@@ -128,6 +139,8 @@ int reg_deregister_decode(struct slice body, struct reg_deregister *c);
 int reg_check_status_decode(struct slice body, struct reg_check_status *c);
 int reg_kv_op_decode(struct slice body, struct reg_kv_op *c);
 int reg_session_op_decode(struct slice body, struct reg_session_op *c);
+
+int reg_restore_decode(struct slice body, struct reg_restore *c);
 
 /* What applying one command gave. */
 struct reg_result {

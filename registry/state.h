@@ -59,7 +59,8 @@ uint64_t index_get(struct tx *tx,
                    enum reg_watch_kind kind,
                    struct slice name);
 
-/* ---- apply_catalog.c, apply_kv.c, apply_session.c: one command each; @out is zeroed, ok = true
+/* ---- apply_catalog.c, apply_kv.c, apply_session.c, apply_restore.c: one command each; @out is
+ * zeroed, ok = true
  * ---- */
 
 void apply_register(struct reg *r, const struct reg_register *c, struct reg_result *out);
@@ -72,6 +73,10 @@ void apply_event(struct reg *r, const struct reg_event *c, struct reg_result *ou
 /* coord.c; the second: the node goes. */
 void apply_coord(struct reg *r, const struct reg_coord *c, struct reg_result *out);
 void coords_drop(struct reg *r, struct slice node);
+void apply_restore(struct reg *r,
+                   enum reg_command_type type,
+                   const struct reg_restore *c,
+                   struct reg_result *out);
 /* Forget tombstones older than 15 minutes by the batch's clock; bounded work. */
 void apply_reap(struct reg *r);
 

@@ -180,6 +180,7 @@ static int apply_command(struct reg *r, uint8_t type, struct slice body, struct 
         struct reg_session_op session;
         struct reg_event event;
         struct reg_coord coord;
+        struct reg_restore restore;
     } c;
     int rc;
     switch ((enum reg_command_type)type) {
@@ -230,6 +231,14 @@ static int apply_command(struct reg *r, uint8_t type, struct slice body, struct 
             return rc;
         case REG_CMD_AUTOPILOT:
             return apply_autopilot(r, body, out);
+        case REG_CMD_RESTORE_BEGIN:
+        case REG_CMD_RESTORE_ROWS:
+        case REG_CMD_RESTORE_END:
+            rc = reg_restore_decode(body, &c.restore);
+            if (rc == 0) {
+                apply_restore(r, (enum reg_command_type)type, &c.restore, out);
+            }
+            return rc;
     }
     return E_CORRUPT;
 }

@@ -37,6 +37,7 @@ enum table {
     T_DELAY_ORDER,      /* BE u64 wall_ns, index, BE u32 sequence -> KV key in T_DELAYS */
     T_EVENTS,           /* BE u64 index -> event record */
     T_COORDS,           /* node, segment -> coordinate record */
+    T_STAGE,            /* what a restore under way has brought so far (apply_restore.c) */
     TABLE_COUNT
 };
 
@@ -63,10 +64,15 @@ void tx_read_free(struct tx *tx);
 void tx_read_begin(struct tx *tx);
 void tx_read_end(struct tx *tx);
 
+/* The name of @t on disk and in archives; it never changes. */
+const char *table_name(enum table t);
+
 bool tx_get(struct tx *tx, enum table t, struct slice key, struct slice *value);
 void tx_put(struct tx *tx, enum table t, struct slice key, struct slice value);
 /* False when there was none. */
 bool tx_del(struct tx *tx, enum table t, struct slice key);
+/* Remove every row. */
+void tx_clear(struct tx *tx, enum table t);
 uint64_t tx_count(struct tx *tx, enum table t);
 /* True when some key of @t starts with @prefix. */
 bool tx_any(struct tx *tx, enum table t, struct slice prefix);

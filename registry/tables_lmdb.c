@@ -24,10 +24,29 @@ struct tx {
 };
 
 static const char *const table_names[TABLE_COUNT] = {
-    "meta",    "index",       "service_index", "nodes",           "node_ids",         "services",
-    "by_name", "checks",      "by_instance",   "by_service",      "by_state",         "kv",
-    "tombs",   "tomb_order",  "sessions",      "session_by_node", "session_by_check", "held",
-    "delays",  "delay_order", "events",        "coords",
+    "meta",
+    "index",
+    "service_index",
+    "nodes",
+    "node_ids",
+    "services",
+    "by_name",
+    "checks",
+    "by_instance",
+    "by_service",
+    "by_state",
+    "kv",
+    "tombs",
+    "tomb_order",
+    "sessions",
+    "session_by_node",
+    "session_by_check",
+    "held",
+    "delays",
+    "delay_order",
+    "events",
+    "coords",
+    "stage",
 };
 
 static int code_of(int rc)
@@ -241,6 +260,16 @@ bool tx_del(struct tx *tx, enum table t, struct slice key)
     }
     must(rc, "written (delete)");
     return true;
+}
+
+void tx_clear(struct tx *tx, enum table t)
+{
+    must(mdb_drop(tx->txn, tx->t->dbi[t], 0), "written (clear)");
+}
+
+const char *table_name(enum table t)
+{
+    return table_names[t];
 }
 
 uint64_t tx_count(struct tx *tx, enum table t)
