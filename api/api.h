@@ -61,6 +61,7 @@ struct api_server {
     int64_t wait_default_ns;    /* 300 s */
     int64_t wait_max_ns;        /* 600 s */
     int32_t output_max;         /* 4096 */
+    uint64_t txn_body_max;      /* 524288 */
     int64_t session_ttl_min_ns; /* 10 s */
     struct reg *store;
     struct reg_proposer *proposer;

@@ -187,6 +187,9 @@ void session_destroy(struct api_req *r);
 /* PUT session/renew/ */
 void session_renew(struct api_req *r);
 
+/* PUT txn */
+void txn_put(struct api_req *r);
+
 /* Everything below acl/: 401, since ACLs are off. */
 void acl_disabled(struct api_req *r);
 

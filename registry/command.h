@@ -24,7 +24,8 @@ enum reg_command_type {
     REG_CMD_DEREGISTER,   /* a node, a service instance or a check */
     REG_CMD_CHECK_STATUS, /* what a prober found */
     REG_CMD_KV,
-    REG_CMD_SESSION /* a session begins or ends */
+    REG_CMD_SESSION, /* a session begins or ends */
+    REG_CMD_TXN      /* several operations on keys: all or none */
 };
 
 /* REG_CMD_REGISTER flags. */
@@ -67,7 +68,14 @@ enum reg_kv_verb {
     REG_KV_DELETE_CAS,
     REG_KV_DELETE_TREE, /* @key is the prefix */
     REG_KV_LOCK,        /* @session takes the key, if nobody has it */
-    REG_KV_UNLOCK       /* @session, which holds the key, lets go of it */
+    REG_KV_UNLOCK,      /* @session, which holds the key, lets go of it */
+    /* In transactions only. */
+    REG_KV_GET,
+    REG_KV_GET_OR_EMPTY,
+    REG_KV_GET_TREE,
+    REG_KV_CHECK_INDEX,
+    REG_KV_CHECK_SESSION,
+    REG_KV_CHECK_NOT_EXISTS
 };
 
 struct reg_kv_op {
@@ -76,7 +84,7 @@ struct reg_kv_op {
     struct slice value;
     uint64_t flags;
     uint64_t index;
-    struct slice session; /* LOCK, UNLOCK */
+    struct slice session; /* LOCK, UNLOCK, CHECK_SESSION */
 };
 
 enum reg_session_verb { REG_SESSION_CREATE = 1, REG_SESSION_DESTROY };
@@ -86,11 +94,20 @@ struct reg_session_op {
     struct reg_session session; /* DESTROY: only its id */
 };
 
+enum { REG_TXN_OPS_MAX = 128 };
+
+/* A transaction. An operation of verb 0 always fails: its value is the verb that nobody knows. */
+struct reg_txn {
+    const struct reg_kv_op *ops;
+    unsigned n; /* at most REG_TXN_OPS_MAX */
+};
+
 void reg_command_register(struct buf *b, const struct reg_register *c);
 void reg_command_deregister(struct buf *b, const struct reg_deregister *c);
 void reg_command_check_status(struct buf *b, const struct reg_check_status *c);
 void reg_command_kv(struct buf *b, const struct reg_kv_op *c);
 void reg_command_session(struct buf *b, const struct reg_session_op *c);
+void reg_command_txn(struct buf *b, const struct reg_txn *c);
 
 /* Begin a batch in the empty buffer @b; append commands behind it; then close it, which writes the
  * count and pads with zeros to a multiple of 8 (engine.md D1). */
@@ -117,6 +134,8 @@ int reg_deregister_decode(struct slice body, struct reg_deregister *c);
 int reg_check_status_decode(struct slice body, struct reg_check_status *c);
 int reg_kv_op_decode(struct slice body, struct reg_kv_op *c);
 int reg_session_op_decode(struct slice body, struct reg_session_op *c);
+/* Up to REG_TXN_OPS_MAX operations go to @ops. */
+int reg_txn_decode(struct slice body, struct reg_txn *c, struct reg_kv_op *ops);
 
 /* What applying one command gave. */
 struct reg_result {
@@ -125,6 +144,10 @@ struct reg_result {
     bool changed;   /* false: all was so already, and no index moved */
     uint64_t index; /* the registry index after the command */
     char text[256];
+    /* TXN: with @ok a kv record for each result, else u32 operation and text for each error; all as
+     * buf_put_bytes() writes them. From malloc(), owned by whoever has the result; else NULL. */
+    char *payload;
+    size_t payload_len;
 };
 
 /* True when @id can be a session's; else status and Consul's text are in @out. */

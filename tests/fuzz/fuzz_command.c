@@ -76,6 +76,14 @@ static void try_one(uint8_t type, struct slice body)
                 reg_command_session(&again, &session);
             }
             break;
+        case REG_CMD_TXN: {
+            struct reg_kv_op ops[REG_TXN_OPS_MAX];
+            struct reg_txn txn;
+            if (reg_txn_decode(body, &txn, ops) == 0) {
+                reg_command_txn(&again, &txn);
+            }
+            break;
+        }
         default:
             break;
     }
