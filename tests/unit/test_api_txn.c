@@ -33,8 +33,13 @@ static void base64_is_decoded_as_go_does(void **state)
         const char *text;
         const char *bytes;
     } rows[] = {
-        {"", ""},           {"eA==", "x"},          {"eHk=", "xy"},         {"eHl6", "xyz"},
-        {"eHl6eA==", "xyzx"}, {"eH\\nl6", "xyz"},     {"+/+/", "\xfb\xff\xbf"},
+        {"", ""},
+        {"eA==", "x"},
+        {"eHk=", "xy"},
+        {"eHl6", "xyz"},
+        {"eHl6eA==", "xyzx"},
+        {"eH\\nl6", "xyz"},
+        {"+/+/", "\xfb\xff\xbf"},
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         struct test_memory mem = {NULL};

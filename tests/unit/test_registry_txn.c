@@ -30,7 +30,14 @@ static int teardown(void **state)
     return 0;
 }
 
-#define OP(verb_, key_, ...) {.verb = (verb_), .key = SLICE_LIT(key_), __VA_ARGS__}
+#define OP_WITH(verb_, key_, ...)                            \
+    {                                                        \
+        .verb = (verb_), .key = SLICE_LIT(key_), __VA_ARGS__ \
+    }
+#define OP(verb_, key_)                         \
+    {                                           \
+        .verb = (verb_), .key = SLICE_LIT(key_) \
+    }
 #define VALUE(v) .value = SLICE_LIT(v)
 
 static struct reg_result apply(const struct reg_kv_op *ops, unsigned n, int64_t wall_ns)
@@ -93,10 +100,13 @@ static uint64_t kvs_index(void)
 static void each_operation_sees_those_before_it(void **state)
 {
     (void)state;
-    static const struct reg_kv_op ops[] = {
-        OP(REG_KV_CHECK_NOT_EXISTS, "a"), OP(REG_KV_SET, "a", VALUE("1")),
-        OP(REG_KV_GET, "a"),              OP(REG_KV_SET, "ab", VALUE("2")),
-        OP(REG_KV_GET_TREE, "a"),         OP(REG_KV_DELETE, "ab"),
+    const struct reg_kv_op ops[] = {
+        OP(REG_KV_CHECK_NOT_EXISTS, "a"),
+        OP_WITH(REG_KV_SET, "a", VALUE("1")),
+        OP(REG_KV_GET, "a"),
+        OP_WITH(REG_KV_SET, "ab", VALUE("2")),
+        OP(REG_KV_GET_TREE, "a"),
+        OP(REG_KV_DELETE, "ab"),
         OP(REG_KV_GET_OR_EMPTY, "ab"),
     };
     expect(ops, COUNT(ops), true, "a= a=1 ab= a=1 ab=2 ab= ");
@@ -109,23 +119,24 @@ static void a_failure_undoes_everything_and_tells_all_errors(void **state)
     (void)state;
     (void)test_put(&S, "kept", "old");
     uint64_t before = kvs_index();
-    static const struct reg_kv_op ops[] = {
-        OP(REG_KV_SET, "new", VALUE("1")),
+    const struct reg_kv_op ops[] = {
+        OP_WITH(REG_KV_SET, "new", VALUE("1")),
         OP(REG_KV_GET, "none"),
         OP(REG_KV_DELETE_TREE, "k"),
-        OP(REG_KV_CAS, "new", .index = 1),
-        OP(0, "x", VALUE("fly")),
-        OP(REG_KV_LOCK, "x", .session = SLICE_LIT(SESSION)),
-        OP(REG_KV_DELETE_CAS, "new", .index = 1),
-        OP(REG_KV_UNLOCK, "new", .session = SLICE_LIT(SESSION)),
+        OP_WITH(REG_KV_CAS, "new", .index = 1),
+        OP_WITH(0, "x", VALUE("fly")),
+        OP_WITH(REG_KV_LOCK, "x", .session = SLICE_LIT(SESSION)),
+        OP_WITH(REG_KV_DELETE_CAS, "new", .index = 1),
+        OP_WITH(REG_KV_UNLOCK, "new", .session = SLICE_LIT(SESSION)),
         OP(REG_KV_CHECK_NOT_EXISTS, "new"),
-        OP(REG_KV_CHECK_SESSION, "new", .session = SLICE_LIT("s")),
+        OP_WITH(REG_KV_CHECK_SESSION, "new", .session = SLICE_LIT("s")),
     };
     expect(ops, COUNT(ops), false,
            "1:key \"none\" doesn't exist|"
            "3:failed to set key \"new\", index is stale|"
            "4:unknown KV verb \"fly\"|"
-           "5:invalid session \"" SESSION "\"|"
+           "5:invalid session \"" SESSION
+           "\"|"
            "6:failed to delete key \"new\", index is stale|"
            "7:failed to unlock key \"new\", lock isn't held, or is held by another session|"
            "8:key \"new\" exists|"
@@ -138,7 +149,7 @@ static void a_failure_undoes_everything_and_tells_all_errors(void **state)
 static void a_failed_one_announces_nothing(void **state)
 {
     (void)state;
-    static const struct reg_kv_op ops[] = {OP(REG_KV_SET, "a", VALUE("1")), OP(REG_KV_GET, "none")};
+    const struct reg_kv_op ops[] = {OP_WITH(REG_KV_SET, "a", VALUE("1")), OP(REG_KV_GET, "none")};
     struct reg_result r = apply(ops, COUNT(ops), 0);
     assert_false(r.changed);
     free(r.payload);
@@ -150,8 +161,8 @@ static void a_failed_one_announces_nothing(void **state)
 static void one_that_failed_leaves_the_next_alone(void **state)
 {
     (void)state;
-    static const struct reg_kv_op bad[] = {OP(REG_KV_SET, "a", VALUE("1")), OP(REG_KV_GET, "none")};
-    static const struct reg_kv_op good[] = {OP(REG_KV_CAS, "a", VALUE("2")), OP(REG_KV_GET, "a")};
+    const struct reg_kv_op bad[] = {OP_WITH(REG_KV_SET, "a", VALUE("1")), OP(REG_KV_GET, "none")};
+    const struct reg_kv_op good[] = {OP_WITH(REG_KV_CAS, "a", VALUE("2")), OP(REG_KV_GET, "a")};
     expect(bad, COUNT(bad), false, "1:key \"none\" doesn't exist|");
     expect(good, COUNT(good), true, "a= a=2 ");
     test_store_reopen(&S, true);
@@ -163,15 +174,15 @@ static void locks_are_taken_and_rest_as_outside(void **state)
     (void)state;
     (void)test_node(&S, "n1", "10.0.0.1");
     struct buf cmd = BUF_INIT;
-    struct reg_session_op op = {.verb = REG_SESSION_CREATE,
-                                .session = {.id = SLICE_LIT(SESSION),
-                                            .node = SLICE_LIT("n1"),
-                                            .lock_delay_ns = 5 * SECOND}};
+    struct reg_session_op op = {
+        .verb = REG_SESSION_CREATE,
+        .session = {
+            .id = SLICE_LIT(SESSION), .node = SLICE_LIT("n1"), .lock_delay_ns = 5 * SECOND}};
     reg_command_session(&cmd, &op);
     assert_int_equal(test_store_apply(&S, &cmd, 0).status, 0);
-    static const struct reg_kv_op take[] = {
-        OP(REG_KV_LOCK, "l", VALUE("v"), .session = SLICE_LIT(SESSION)),
-        OP(REG_KV_CHECK_SESSION, "l", .session = SLICE_LIT(SESSION)),
+    const struct reg_kv_op take[] = {
+        OP_WITH(REG_KV_LOCK, "l", VALUE("v"), .session = SLICE_LIT(SESSION)),
+        OP_WITH(REG_KV_CHECK_SESSION, "l", .session = SLICE_LIT(SESSION)),
     };
     expect(take, COUNT(take), true, "l= l= ");
     op.verb = REG_SESSION_DESTROY;
