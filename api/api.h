@@ -68,6 +68,7 @@ struct api_server {
     uint64_t kv_value_max;           /* 524288 */
     uint64_t body_max;               /* other bodies: 1 MiB and more */
     uint64_t snapshot_max;           /* bytes of an archive to restore */
+    uint64_t txn_body_max;           /* 524288 */
     int64_t wait_default_ns;         /* 300 s */
     int64_t wait_max_ns;             /* 600 s */
     int32_t output_max;              /* 4096 */

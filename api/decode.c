@@ -234,6 +234,72 @@ int decode_duration_text(struct slice s, int64_t *ns, struct errmsg *e)
     return duration_parse(s, ns) == 0 ? 0 : bad_duration(e, s);
 }
 
+static int base64_value(char c)
+{
+    if (c >= 'A' && c <= 'Z') {
+        return c - 'A';
+    }
+    if (c >= 'a' && c <= 'z') {
+        return c - 'a' + 26;
+    }
+    if (c >= '0' && c <= '9') {
+        return c - '0' + 52;
+    }
+    return c == '+' ? 62 : c == '/' ? 63 : -1;
+}
+
+/* The standard alphabet, padded; line ends are skipped, as Go does. Returns the offset of the first
+ * fault, or SIZE_MAX. */
+static size_t base64_decode(struct slice s, char *out, size_t *n)
+{
+    uint32_t bits = 0;
+    unsigned have = 0;
+    unsigned pad = 0;
+    *n = 0;
+    for (size_t i = 0; i < s.len; i++) {
+        char c = s.p[i];
+        if (c == '\r' || c == '\n') {
+            continue;
+        }
+        int v = base64_value(c);
+        bool is_pad = c == '=' && have + pad >= 2 && have + pad < 4 && have >= 2;
+        if (is_pad ? false : v < 0 || pad > 0) {
+            return i;
+        }
+        pad += is_pad;
+        have += !is_pad;
+        bits = bits << 6 | (uint32_t)(is_pad ? 0 : v);
+        if (have + pad == 4) {
+            for (unsigned k = 0; k < 3 - pad; k++) {
+                out[(*n)++] = (char)(bits >> (16 - 8 * k));
+            }
+            bits = 0;
+            have = pad == 0 ? 0 : 4; /* nothing may follow the padding */
+            pad = pad == 0 ? 0 : 4;
+        }
+    }
+    return have == 0 || have + pad == 8 ? SIZE_MAX : s.len;
+}
+
+static int decode_base64(struct decoder *d,
+                         const struct where *w,
+                         const json_t *v,
+                         struct slice *out)
+{
+    if (!json_is_string(v)) {
+        return wrong_type(d, w, v, "[]uint8");
+    }
+    struct slice s = slice_of(json_string_value(v), json_string_length(v));
+    char *to = d->mem->alloc(d->mem->arg, s.len + 1);
+    size_t n;
+    size_t bad = base64_decode(s, to, &n);
+    if (bad != SIZE_MAX) {
+        return err_set(d->e, E_INVAL, "illegal base64 data at input byte %zu", bad);
+    }
+    *out = slice_of(to, n);
+    return 0;
+}
+
 static int decode_duration(struct decoder *d, const json_t *v, int64_t *out)
 {
     if (json_is_integer(v)) {
@@ -472,6 +538,8 @@ static int decode_field(struct decoder *d,
         case DECODE_STR:
         case DECODE_TEXT:
             return decode_string(d, w, v, f->kind == DECODE_TEXT, to);
+        case DECODE_BASE64:
+            return decode_base64(d, w, v, to);
         case DECODE_BOOL:
             return decode_bool(d, w, v, to);
         case DECODE_TRISTATE: {
@@ -603,6 +671,56 @@ int decode_body(const struct decode_memory *m,
     }
     struct decoder d = {.mem = m, .scratch = BUF_INIT, .e = e};
     rc = json_is_null(root) ? 0 : decode_object(&d, NULL, root, o, out);
+    buf_fini(&d.scratch);
+    json_decref(root);
+    return rc == 0 ? 0 : E_INVAL;
+}
+
+static int decode_items(struct decoder *d,
+                        const json_t *root,
+                        const struct decode_object *o,
+                        const char *go_item,
+                        struct decode_array *out)
+{
+    size_t n = json_array_size(root);
+    char *items = d->mem->alloc(d->mem->arg, n * o->size + 1);
+    *out = (struct decode_array){.items = items, .n = (unsigned)n};
+    size_t i;
+    json_t *item;
+    json_array_foreach(root, i, item)
+    {
+        if (json_is_null(item)) {
+            continue;
+        }
+        int rc = json_is_object(item) ? decode_object(d, NULL, item, o, items + i * o->size)
+                                      : wrong_type(d, NULL, item, go_item);
+        if (rc != 0) {
+            return rc;
+        }
+    }
+    return 0;
+}
+
+int decode_array_body(const struct decode_memory *m,
+                      struct slice body,
+                      const struct decode_object *o,
+                      const char *go_array,
+                      const char *go_item,
+                      struct decode_array *out,
+                      struct errmsg *e)
+{
+    json_t *root = NULL;
+    int rc = load(body, &root, e);
+    *out = (struct decode_array){.n = 0};
+    if (rc != 0) {
+        return rc;
+    }
+    struct decoder d = {.mem = m, .scratch = BUF_INIT, .e = e};
+    if (json_is_array(root)) {
+        rc = decode_items(&d, root, o, go_item, out);
+    } else if (!json_is_null(root)) {
+        rc = wrong_type(&d, NULL, root, go_array);
+    }
     buf_fini(&d.scratch);
     json_decref(root);
     return rc == 0 ? 0 : E_INVAL;

@@ -18,6 +18,7 @@
 enum decode_kind {
     DECODE_STR,      /* struct slice; NUL is refused */
     DECODE_TEXT,     /* struct slice; any content */
+    DECODE_BASE64,   /* struct slice; the bytes that the text stands for */
     DECODE_BOOL,     /* bool */
     DECODE_TRISTATE, /* int8_t: 0 absent, 1 true, -1 false */
     DECODE_INT,      /* int32_t */
@@ -90,6 +91,15 @@ int decode_body(const struct decode_memory *m,
                 void *out,
                 struct errmsg *e);
 
+/* As decode_body(), for a body that is an array of @o. In Go the array is of the type @go_array,
+ * its elements of @go_item. Every element counts: null is an empty object. */
+int decode_array_body(const struct decode_memory *m,
+                      struct slice body,
+                      const struct decode_object *o,
+                      const char *go_array,
+                      const char *go_item,
+                      struct decode_array *out,
+                      struct errmsg *e);
 /* A duration in Go's spelling to *@ns. Returns 0, or E_INVAL with @e in Go's words. */
 int decode_duration_text(struct slice s, int64_t *ns, struct errmsg *e);
 /* As DECODE_ADDRS packs it: an address and a port. False when @packed is malformed. */

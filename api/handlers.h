@@ -235,6 +235,9 @@ void snapshot_get(struct api_req *r);
 /* PUT snapshot */
 void snapshot_put(struct api_req *r);
 
+/* PUT txn */
+void txn_put(struct api_req *r);
+
 /* Everything below acl/: 401, since ACLs are off. */
 void acl_disabled(struct api_req *r);
 

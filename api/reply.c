@@ -111,6 +111,7 @@ static void proposed(struct request *r)
     int status = p->status;
     struct reg_result result = p->result; /* the handler may propose again */
     r->proposed(&r->pub, status, &result);
+    free(result.payload);
 }
 
 static void on_proposed(struct reg_reply *reply)

@@ -132,6 +132,8 @@ const struct api_route api_routes[] = {
 
     {.pattern = "/v1/kv/", .flags = KV, READ(kv_find, kv_render), .put = kv_put, .del = kv_delete},
 
+    {.pattern = "/v1/txn", .flags = API_DC, .put = txn_put},
+
     {.pattern = "/v1/session/create", .flags = API_DC, .put = session_create},
     {.pattern = "/v1/session/destroy/",
      .flags = API_DC | API_TAIL,

@@ -167,6 +167,7 @@ static void fill_server(struct daemon *d)
         .pretty_always = c->dev,
         .scripts_local = c->enable_local_script_checks || c->enable_script_checks,
         .scripts_remote = c->enable_script_checks,
+        .txn_body_max = (uint64_t)c->txn_body_max,
         .session_ttl_min_ns = c->session_ttl_min_ns,
         .kv_value_max = (uint64_t)c->kv_value_max,
         .body_max = (uint64_t)(c->txn_body_max > BODY_MAX ? c->txn_body_max : BODY_MAX),

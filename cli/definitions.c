@@ -216,6 +216,7 @@ static json_t *value_of(const struct place *p,
         case DECODE_U64:
         case DECODE_F64:
         case DECODE_F64S:
+        case DECODE_BASE64:
         case DECODE_DURATION:
         case DECODE_IGNORE:
             return json_incref(v);

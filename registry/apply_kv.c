@@ -12,7 +12,7 @@ enum { REAP_AT_ONCE = 64, TREE_CHUNK = 1000 };
 
 static const struct slice none = {NULL, 0};
 
-static bool find(struct reg *r, struct slice key, struct reg_kv *out)
+bool kv_find_entry(struct reg *r, struct slice key, struct reg_kv *out)
 {
     struct key k;
     struct slice v;
@@ -156,7 +156,7 @@ static void delete_one(struct reg *r, struct slice key)
     struct key k;
     char order[12];
     struct reg_kv was;
-    if (!find(r, key, &was)) {
+    if (!kv_find_entry(r, key, &was)) {
         return;
     }
     if (was.session.len > 0) {
@@ -218,7 +218,7 @@ static void delete_tree(struct reg *r, struct slice prefix)
 void kv_invalidate(struct reg *r, struct slice key, struct slice id, bool delete_it)
 {
     struct reg_kv e;
-    if (!find(r, key, &e) || !slice_ieq(e.session, id)) {
+    if (!kv_find_entry(r, key, &e) || !slice_ieq(e.session, id)) {
         return;
     }
     if (delete_it) {
@@ -234,7 +234,7 @@ void kv_invalidate(struct reg *r, struct slice key, struct slice id, bool delete
 void apply_kv(struct reg *r, const struct reg_kv_op *c, struct reg_result *out)
 {
     struct reg_kv was;
-    bool had = c->verb != REG_KV_DELETE_TREE && find(r, c->key, &was);
+    bool had = c->verb != REG_KV_DELETE_TREE && kv_find_entry(r, c->key, &was);
     switch ((enum reg_kv_verb)c->verb) {
         case REG_KV_SET:
             set(r, c, had, &was);
@@ -263,6 +263,13 @@ void apply_kv(struct reg *r, const struct reg_kv_op *c, struct reg_result *out)
         case REG_KV_UNLOCK:
             unlock(r, c, had, &was, out);
             return;
+        case REG_KV_GET:
+        case REG_KV_GET_OR_EMPTY:
+        case REG_KV_GET_TREE:
+        case REG_KV_CHECK_INDEX:
+        case REG_KV_CHECK_SESSION:
+        case REG_KV_CHECK_NOT_EXISTS:
+            break; /* apply_txn.c sees to these */
     }
     result_fail(out, E_PROTO, "unknown KV verb %u", (unsigned)c->verb);
 }

@@ -85,12 +85,11 @@ void reg_command_check_status(struct buf *b, const struct reg_check_status *c)
 
 static bool has_session(const struct reg_kv_op *c)
 {
-    return c->verb == REG_KV_LOCK || c->verb == REG_KV_UNLOCK;
+    return c->verb == REG_KV_LOCK || c->verb == REG_KV_UNLOCK || c->verb == REG_KV_CHECK_SESSION;
 }
 
-void reg_command_kv(struct buf *b, const struct reg_kv_op *c)
+static void put_kv_op(struct buf *b, const struct reg_kv_op *c)
 {
-    size_t at = reg_command_begin(b, REG_CMD_KV);
     buf_put_u8(b, c->verb);
     buf_put_bytes(b, c->key);
     buf_put_u64(b, c->flags);
@@ -98,6 +97,23 @@ void reg_command_kv(struct buf *b, const struct reg_kv_op *c)
     buf_put_bytes(b, c->value);
     if (has_session(c)) { /* older verbs have no such field */
         buf_put_bytes(b, c->session);
+    }
+}
+
+void reg_command_kv(struct buf *b, const struct reg_kv_op *c)
+{
+    size_t at = reg_command_begin(b, REG_CMD_KV);
+    put_kv_op(b, c);
+    reg_command_end(b, at);
+}
+
+void reg_command_txn(struct buf *b, const struct reg_txn *c)
+{
+    assert(c->n <= REG_TXN_OPS_MAX);
+    size_t at = reg_command_begin(b, REG_CMD_TXN);
+    buf_put_u16(b, (uint16_t)c->n);
+    for (unsigned i = 0; i < c->n; i++) {
+        put_kv_op(b, &c->ops[i]);
     }
     reg_command_end(b, at);
 }
@@ -227,15 +243,34 @@ int reg_check_status_decode(struct slice body, struct reg_check_status *c)
     return rd_done(&r) ? 0 : E_CORRUPT;
 }
 
+static void get_kv_op(struct rd *r, struct reg_kv_op *c)
+{
+    c->verb = rd_u8(r);
+    c->key = rd_bytes(r);
+    c->flags = rd_u64(r);
+    c->index = rd_u64(r);
+    c->value = rd_bytes(r);
+    c->session = has_session(c) ? rd_bytes(r) : slice_of(NULL, 0);
+}
+
 int reg_kv_op_decode(struct slice body, struct reg_kv_op *c)
 {
     struct rd r = rd_of(body);
-    c->verb = rd_u8(&r);
-    c->key = rd_bytes(&r);
-    c->flags = rd_u64(&r);
-    c->index = rd_u64(&r);
-    c->value = rd_bytes(&r);
-    c->session = has_session(c) ? rd_bytes(&r) : slice_of(NULL, 0);
+    get_kv_op(&r, c);
+    return rd_done(&r) ? 0 : E_CORRUPT;
+}
+
+int reg_txn_decode(struct slice body, struct reg_txn *c, struct reg_kv_op *ops)
+{
+    struct rd r = rd_of(body);
+    c->ops = ops;
+    c->n = rd_u16(&r);
+    if (c->n > REG_TXN_OPS_MAX) {
+        return E_CORRUPT;
+    }
+    for (unsigned i = 0; i < c->n; i++) {
+        get_kv_op(&r, &ops[i]);
+    }
     return rd_done(&r) ? 0 : E_CORRUPT;
 }
 

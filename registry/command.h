@@ -27,6 +27,7 @@ enum reg_command_type {
     REG_CMD_SESSION,            /* a session begins or ends */
     REG_CMD_EVENT,              /* a user event: registry/event.h */
     REG_CMD_COORD,              /* a node's coordinate: registry/coord.h */
+    REG_CMD_TXN,                /* several operations on keys: all or none */
     REG_CMD_AUTOPILOT = 32,     /* registry/autopilot.h */
     REG_CMD_RESTORE_BEGIN = 48, /* a restore: what is to come ... */
     REG_CMD_RESTORE_ROWS,       /* ... some rows ... */
@@ -73,7 +74,14 @@ enum reg_kv_verb {
     REG_KV_DELETE_CAS,
     REG_KV_DELETE_TREE, /* @key is the prefix */
     REG_KV_LOCK,        /* @session takes the key, if nobody has it */
-    REG_KV_UNLOCK       /* @session, which holds the key, lets go of it */
+    REG_KV_UNLOCK,      /* @session, which holds the key, lets go of it */
+    /* In transactions only. */
+    REG_KV_GET,
+    REG_KV_GET_OR_EMPTY,
+    REG_KV_GET_TREE,
+    REG_KV_CHECK_INDEX,
+    REG_KV_CHECK_SESSION,
+    REG_KV_CHECK_NOT_EXISTS
 };
 
 struct reg_kv_op {
@@ -82,7 +90,7 @@ struct reg_kv_op {
     struct slice value;
     uint64_t flags;
     uint64_t index;
-    struct slice session; /* LOCK, UNLOCK */
+    struct slice session; /* LOCK, UNLOCK, CHECK_SESSION */
 };
 
 enum reg_session_verb { REG_SESSION_CREATE = 1, REG_SESSION_DESTROY };
@@ -104,11 +112,20 @@ struct reg_restore {
 };
 
 void reg_command_restore(struct buf *b, enum reg_command_type type, const struct reg_restore *c);
+enum { REG_TXN_OPS_MAX = 128 };
+
+/* A transaction. An operation of verb 0 always fails: its value is the verb that nobody knows. */
+struct reg_txn {
+    const struct reg_kv_op *ops;
+    unsigned n; /* at most REG_TXN_OPS_MAX */
+};
+
 void reg_command_register(struct buf *b, const struct reg_register *c);
 void reg_command_deregister(struct buf *b, const struct reg_deregister *c);
 void reg_command_check_status(struct buf *b, const struct reg_check_status *c);
 void reg_command_kv(struct buf *b, const struct reg_kv_op *c);
 void reg_command_session(struct buf *b, const struct reg_session_op *c);
+void reg_command_txn(struct buf *b, const struct reg_txn *c);
 
 /* Append a command whose @body is encoded already, by the header that owns it; fails @b if @body
  * failed. */
@@ -139,6 +156,8 @@ int reg_deregister_decode(struct slice body, struct reg_deregister *c);
 int reg_check_status_decode(struct slice body, struct reg_check_status *c);
 int reg_kv_op_decode(struct slice body, struct reg_kv_op *c);
 int reg_session_op_decode(struct slice body, struct reg_session_op *c);
+/* Up to REG_TXN_OPS_MAX operations go to @ops. */
+int reg_txn_decode(struct slice body, struct reg_txn *c, struct reg_kv_op *ops);
 
 int reg_restore_decode(struct slice body, struct reg_restore *c);
 
@@ -149,6 +168,10 @@ struct reg_result {
     bool changed;   /* false: all was so already, and no index moved */
     uint64_t index; /* the registry index after the command */
     char text[256];
+    /* TXN: with @ok a kv record for each result, else u32 operation and text for each error; all as
+     * buf_put_bytes() writes them. From malloc(), owned by whoever has the result; else NULL. */
+    char *payload;
+    size_t payload_len;
 };
 
 /* True when @id can be a session's; else status and Consul's text are in @out. */

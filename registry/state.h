@@ -77,11 +77,14 @@ void apply_restore(struct reg *r,
                    enum reg_command_type type,
                    const struct reg_restore *c,
                    struct reg_result *out);
+void apply_txn(struct reg *r, const struct reg_txn *c, struct reg_result *out);
 /* Forget tombstones older than 15 minutes by the batch's clock; bounded work. */
 void apply_reap(struct reg *r);
 
 /* ---- what sessions need of keys (apply_kv.c) and catalog and keys of sessions ---- */
 
+/* The entry of @key; false when there is none. */
+bool kv_find_entry(struct reg *r, struct slice key, struct reg_kv *out);
 /* The session @id, which held @key, has ended: release or delete the key. Neither is in the map. */
 void kv_invalidate(struct reg *r, struct slice key, struct slice id, bool delete_it);
 /* A session linked to this check, or living on this node, has to end. */

@@ -239,6 +239,15 @@ static int apply_command(struct reg *r, uint8_t type, struct slice body, struct 
                 apply_restore(r, (enum reg_command_type)type, &c.restore, out);
             }
             return rc;
+        case REG_CMD_TXN: {
+            struct reg_kv_op ops[REG_TXN_OPS_MAX];
+            struct reg_txn txn;
+            rc = reg_txn_decode(body, &txn, ops);
+            if (rc == 0) {
+                apply_txn(r, &txn, out);
+            }
+            return rc;
+        }
     }
     return E_CORRUPT;
 }
@@ -272,9 +281,14 @@ void reg_apply(struct reg *r,
         out->ok = true;
         out->index = r->state.index;
         out->text[0] = '\0';
+        out->payload = NULL;
+        out->payload_len = 0;
         uint64_t touches = r->touches;
         rc = apply_command(r, type, body, out);
         out->changed = r->touches != touches;
+        if (out == &unwanted) {
+            free(unwanted.payload);
+        }
         ++*n;
     }
     if (rc != E_EOF) {

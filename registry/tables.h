@@ -58,6 +58,10 @@ int tables_copy(struct tables *t, const char *path, struct errmsg *e);
 
 struct tx *tx_write_begin(struct tables *t);
 void tx_write_commit(struct tx *tx); /* frees it */
+/* Writes from here on can be taken back, until tx_nest_end(), which keeps or undoes them. Not
+ * within another nesting. */
+void tx_nest_begin(struct tx *tx);
+void tx_nest_end(struct tx *tx, bool keep);
 /* A reader's transaction, made once and reset: NULL when no reader slot is left. */
 struct tx *tx_read_new(struct tables *t);
 void tx_read_free(struct tx *tx);

@@ -21,6 +21,7 @@ struct tables {
 struct tx {
     struct tables *t;
     MDB_txn *txn;
+    MDB_txn *outer; /* not NULL: txn is nested in it */
 };
 
 static const char *const table_names[TABLE_COUNT] = {
@@ -174,6 +175,7 @@ struct tx *tx_write_begin(struct tables *t)
         log_fatal("registry", "Out of memory for a transaction");
     }
     tx->t = t;
+    tx->outer = NULL;
     must(mdb_txn_begin(t->env, NULL, 0, &tx->txn), "written (begin)");
     return tx;
 }
@@ -184,6 +186,27 @@ void tx_write_commit(struct tx *tx)
     free(tx);
 }
 
+void tx_nest_begin(struct tx *tx)
+{
+    assert(tx->outer == NULL);
+    MDB_txn *inner;
+    must(mdb_txn_begin(tx->t->env, tx->txn, 0, &inner), "written (nested begin)");
+    tx->outer = tx->txn;
+    tx->txn = inner;
+}
+
+void tx_nest_end(struct tx *tx, bool keep)
+{
+    assert(tx->outer != NULL);
+    if (keep) {
+        must(mdb_txn_commit(tx->txn), "written (nested commit)");
+    } else {
+        mdb_txn_abort(tx->txn);
+    }
+    tx->txn = tx->outer;
+    tx->outer = NULL;
+}
+
 struct tx *tx_read_new(struct tables *t)
 {
     struct tx *tx = malloc(sizeof *tx);
@@ -191,6 +214,7 @@ struct tx *tx_read_new(struct tables *t)
         return NULL;
     }
     tx->t = t;
+    tx->outer = NULL;
     if (mdb_txn_begin(t->env, NULL, MDB_RDONLY, &tx->txn) != 0) {
         free(tx);
         return NULL;

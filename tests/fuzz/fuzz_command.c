@@ -75,31 +75,41 @@ static void try_one(uint8_t type, struct slice body)
                 walk(session.session.node_checks);
                 walk(session.session.service_checks);
                 reg_command_session(&again, &session);
-                case REG_CMD_RESTORE_BEGIN:
-                case REG_CMD_RESTORE_ROWS:
-                case REG_CMD_RESTORE_END:
-                    if (reg_restore_decode(body, &restore) == 0) {
-                        reg_command_restore(&again, (enum reg_command_type)type, &restore);
-                    }
-                    break;
-                default:
-                    break;
             }
-            /* 4 bytes of length and 1 of type come before the body; booleans are normalised, so
-             * only the size must agree */
-            assert(again.len == 0 || !buf_ok(&again) || again.len == body.len + 5);
-            buf_fini(&again);
-    }
-
-    int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
-    {
-        struct reg_batch batch;
-        uint8_t type;
-        struct slice body;
-        if (reg_batch_open(slice_of((const char *)data, size), &batch) == 0) {
-            while (reg_batch_next(&batch, &type, &body) == 0) {
-                try_one(type, body);
+            break;
+        case REG_CMD_RESTORE_BEGIN:
+        case REG_CMD_RESTORE_ROWS:
+        case REG_CMD_RESTORE_END:
+            if (reg_restore_decode(body, &restore) == 0) {
+                reg_command_restore(&again, (enum reg_command_type)type, &restore);
             }
+            break;
+        case REG_CMD_TXN: {
+            struct reg_kv_op ops[REG_TXN_OPS_MAX];
+            struct reg_txn txn;
+            if (reg_txn_decode(body, &txn, ops) == 0) {
+                reg_command_txn(&again, &txn);
+            }
+            break;
         }
-        return 0;
+        default:
+            break;
     }
+    /* 4 bytes of length and 1 of type come before the body; booleans are normalised, so only the
+     * size must agree */
+    assert(again.len == 0 || !buf_ok(&again) || again.len == body.len + 5);
+    buf_fini(&again);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    struct reg_batch batch;
+    uint8_t type;
+    struct slice body;
+    if (reg_batch_open(slice_of((const char *)data, size), &batch) == 0) {
+        while (reg_batch_next(&batch, &type, &body) == 0) {
+            try_one(type, body);
+        }
+    }
+    return 0;
+}
