@@ -18,6 +18,7 @@ const struct cli_command *const cli_commands[] = {
     &cli_completion_bash,
     &cli_completion_zsh,
     &cli_info,
+    &cli_join,
     &cli_keygen,
     &cli_kv_delete,
     &cli_kv_get,
@@ -25,6 +26,11 @@ const struct cli_command *const cli_commands[] = {
     &cli_leave,
     &cli_members,
     &cli_monitor,
+    &cli_operator_autopilot_get_config,
+    &cli_operator_autopilot_set_config,
+    &cli_operator_autopilot_state,
+    &cli_operator_raft_list_peers,
+    &cli_reload,
     &cli_services_deregister,
     &cli_services_register,
     &cli_validate,
@@ -36,6 +42,7 @@ const struct cli_group cli_groups[] = {
     {"catalog", "Interact with the catalog"},
     {"completion", "Print a completion script for a shell"},
     {"kv", "Interact with the key-value store"},
+    {"operator", "Provides cluster-level tools for operators"},
     {"services", "Interact with services"},
 };
 const size_t cli_groups_count = sizeof cli_groups / sizeof cli_groups[0];
