@@ -26,7 +26,9 @@ static void touch(struct reg_watch *w, const char *key)
     size_t n = strlen(key);
     put_u32(keys, (uint32_t)n);
     memcpy(keys + 4, key, n);
-    struct reg_changes c = {.index = 1, .keys = slice_of(keys, n + 4)};
+    uint64_t hashes[] = {reg_watch_key(REG_W_KEY, slice_str(key))};
+    struct reg_changes c = {
+        .index = 1, .keys = slice_of(keys, n + 4), .hashes = hashes, .n_hashes = 1};
     reg_watch_fire(w, &c);
 }
 
