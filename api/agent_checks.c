@@ -62,7 +62,8 @@ static bool find_own(struct api_req *r, struct slice id)
 {
     struct reg_check c;
     reg_read_begin(r->reader);
-    bool found = reg_check_find(r->reader, handler_node(r), id, &c) && reg_origin_is_agent(c.origin);
+    bool found =
+        reg_check_find(r->reader, handler_node(r), id, &c) && reg_origin_is_agent(c.origin);
     reg_read_end(r->reader);
     return found;
 }

@@ -1,7 +1,7 @@
 /* Order of starting, and backwards of stopping:
  *
  *     ports looked at ── store ── replication ── sockets bound ── probe thread ── own entries ──
- * serving threads
+ * entries of the files ── serving threads
  *
  * The probe thread comes before the serving threads, which hand TTL updates to it; the own entries
  * come before the first answer, so that no client ever meets a catalog without them. */

@@ -128,8 +128,8 @@ static bool defines_check(const struct definitions *all, struct slice id)
 {
     for (size_t i = 0; i < all->n; i++) {
         const struct definition *d = &all->items[i];
-        for (unsigned k = 0; !is_overridden(all, i) && k < d->n_checks; k++) {
-            if (slice_eq(d->checks[k].check_id, id)) {
+        for (unsigned k = 0; k < d->n_checks; k++) {
+            if (slice_eq(d->checks[k].check_id, id) && !is_overridden(all, i)) {
                 return true;
             }
         }
