@@ -166,7 +166,7 @@ static struct answer *make_answer(struct request *r,
                                   const struct api_resource *res,
                                   const struct options *o)
 {
-    if (res->status == 500) {
+    if (res->status == 500 && !res->bare) {
         return request_answer_failure(r, res->error);
     }
     if (res->status != 200) {
@@ -227,7 +227,7 @@ static struct answer *look(struct request *r,
     if (res->index == 0 && !error) {
         res->index = 1; /* 0 would make a client poll without waiting */
     }
-    if (error || above == 0 || moved(r, res->index, above)) {
+    if (error || above == 0 || res->at_once || moved(r, res->index, above)) {
         answer = make_answer(r, res, o);
     }
     reg_read_end(a->reader);

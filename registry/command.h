@@ -24,8 +24,9 @@ enum reg_command_type {
     REG_CMD_DEREGISTER,   /* a node, a service instance or a check */
     REG_CMD_CHECK_STATUS, /* what a prober found */
     REG_CMD_KV,
-    REG_CMD_EVENT, /* a user event: registry/event.h */
-    REG_CMD_COORD  /* a node's coordinate: registry/coord.h */
+    REG_CMD_EVENT,   /* a user event: registry/event.h */
+    REG_CMD_COORD,   /* a node's coordinate: registry/coord.h */
+    REG_CMD_PREPARED /* a prepared query: registry/prepared.h */
 };
 
 /* REG_CMD_REGISTER flags. */

@@ -10,10 +10,11 @@
 #include "registry/coord.h"
 #include "registry/event.h"
 #include "registry/keys.h"
+#include "registry/prepared.h"
 #include "registry/store.h"
 #include "registry/tables.h"
 
-enum { WATCH_KINDS = REG_W_COORDS + 1 };
+enum { WATCH_KINDS = REG_W_QUERIES + 1 };
 
 /* The row "state" of T_META, little endian, in this order behind a u32 schema. */
 struct state {
@@ -70,6 +71,8 @@ void apply_event(struct reg *r, const struct reg_event *c, struct reg_result *ou
 /* coord.c; the second: the node goes. */
 void apply_coord(struct reg *r, const struct reg_coord *c, struct reg_result *out);
 void coords_drop(struct reg *r, struct slice node);
+/* prepared.c */
+void apply_prepared(struct reg *r, const struct reg_prepared_op *c, struct reg_result *out);
 /* Forget tombstones older than 15 minutes by the batch's clock; bounded work. */
 void apply_reap(struct reg *r);
 

@@ -178,6 +178,7 @@ static int apply_command(struct reg *r, uint8_t type, struct slice body, struct 
         struct reg_kv_op kv;
         struct reg_event event;
         struct reg_coord coord;
+        struct reg_prepared_op prepared;
     } c;
     int rc;
     switch ((enum reg_command_type)type) {
@@ -218,6 +219,12 @@ static int apply_command(struct reg *r, uint8_t type, struct slice body, struct 
             rc = reg_coord_decode(body, &c.coord);
             if (rc == 0) {
                 apply_coord(r, &c.coord, out);
+            }
+            return rc;
+        case REG_CMD_PREPARED:
+            rc = reg_prepared_op_decode(body, &c.prepared);
+            if (rc == 0) {
+                apply_prepared(r, &c.prepared, out);
             }
             return rc;
     }

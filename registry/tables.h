@@ -31,6 +31,8 @@ enum table {
     T_TOMB_ORDER,    /* BE u64 index, BE u32 sequence -> KV key in T_TOMBS */
     T_EVENTS,        /* BE u64 index -> event record */
     T_COORDS,        /* node, segment -> coordinate record */
+    T_QUERIES,       /* uuid, lower case -> prepared query record */
+    T_QUERY_NAMES,   /* "n", name -> uuid */
     TABLE_COUNT
 };
 

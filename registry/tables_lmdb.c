@@ -26,7 +26,7 @@ struct tx {
 static const char *const table_names[TABLE_COUNT] = {
     "meta",   "index",       "service_index", "nodes",    "node_ids", "services", "by_name",
     "checks", "by_instance", "by_service",    "by_state", "kv",       "tombs",    "tomb_order",
-    "events", "coords",
+    "events", "coords", "queries", "query_names",
 };
 
 static int code_of(int rc)
