@@ -142,6 +142,7 @@ struct api_resource {
         struct slice name;
     } watch[API_WATCH_MAX];   /* any of these touched: look again */
     bool bare;                /* what is not 200 goes without index headers */
+    bool at_once;             /* ?index= does not block */
     bool private_body;        /* not to be kept (depends on more than the watch keys) */
     const char *content_type; /* NULL = application/json */
     bool raw;                 /* KV ?raw: body as is, nosniff and CSP headers, no pretty printing */
@@ -241,6 +242,9 @@ struct api_route {
     api_render_fn render;
     api_call_fn get; /* ... or as a call */
     api_call_fn put, post, del;
+    /* The methods at this tail, where that matters; such a route answers OPTIONS with {}, and its
+     * 405 does not offer OPTIONS. */
+    unsigned (*methods)(const struct api_req *r);
 };
 
 extern const struct api_route api_routes[];

@@ -213,17 +213,29 @@ static bool answered_unrouted(struct request *r)
 
 /* ---- what a route refuses ---- */
 
+static unsigned methods_of(const struct request *r)
+{
+    const struct api_route *route = r->pub.route;
+    return route->methods != NULL ? route->methods(&r->pub) : route_methods(route);
+}
+
 static void answer_methods(struct request *r)
 {
+    bool own = r->pub.route->methods != NULL;
     struct buf *allow = api_buf(&r->pub);
     struct buf *text = api_buf(&r->pub);
     bool options = r->pub.method == API_OPTIONS;
-    route_allow(r->pub.route, allow);
+    route_allow(methods_of(r), options || !own, allow);
     buf_add_str(text, "method ");
     buf_add_slice(text, r->pub.method_text);
     buf_add_str(text, " not allowed");
     buf_add_char(text, '\0');
     struct answer *a = options ? request_answer_text(200, NULL) : request_answer_text(405, text->p);
+    if (options && own) {
+        answer_unref(a);
+        a = request_answer_new(200, "application/json");
+        request_add_json(r, a, SLICE_LIT("{}"));
+    }
     answer_header(&a->head, "Allow", buf_slice(allow));
     request_finish(r, a, false);
 }
@@ -306,7 +318,7 @@ static bool answered_by_rules(struct request *r)
                        false);
         return true;
     }
-    if ((route_methods(route) & r->pub.method) == 0) {
+    if ((methods_of(r) & r->pub.method) == 0) {
         answer_methods(r);
         return true;
     }

@@ -238,6 +238,17 @@ void snapshot_put(struct api_req *r);
 /* PUT txn */
 void txn_put(struct api_req *r);
 
+/* GET query, POST query */
+void prepared_list_find(struct api_req *r, struct api_resource *res);
+void prepared_list_render(struct api_req *r, struct buf *out);
+void prepared_create(struct api_req *r);
+/* query/: GET of a query, its execute and explain; PUT, DELETE */
+unsigned prepared_methods(const struct api_req *r);
+void prepared_find(struct api_req *r, struct api_resource *res);
+void prepared_get_render(struct api_req *r, struct buf *out);
+void prepared_put(struct api_req *r);
+void prepared_delete(struct api_req *r);
+
 /* Everything below acl/: 401, since ACLs are off. */
 void acl_disabled(struct api_req *r);
 

@@ -167,7 +167,7 @@ static struct answer *make_answer(struct request *r,
                                   const struct api_resource *res,
                                   const struct options *o)
 {
-    if (res->status == 500) {
+    if (res->status == 500 && !res->bare) {
         return request_answer_failure(r, res->error);
     }
     if (res->status != 200) {
@@ -230,7 +230,7 @@ static struct answer *look(struct request *r,
     }
     /* An index that is too high: of a time that a restore has undone, or yet to come. */
     bool undone = res->index < above && above < reg_restored_index(a->reader);
-    if (error || above == 0 || moved(r, res->index, above) || undone) {
+    if (error || above == 0 || res->at_once || moved(r, res->index, above) || undone) {
         answer = make_answer(r, res, o);
     }
     reg_read_end(a->reader);

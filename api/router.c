@@ -152,12 +152,22 @@ api_call_fn route_call(const struct api_route *route, enum api_method method)
     return NULL;
 }
 
-void route_allow(const struct api_route *route, struct buf *out)
+void route_allow(unsigned methods, bool options, struct buf *out)
 {
-    unsigned methods = route_methods(route);
-    buf_add_str(out, "OPTIONS");
-    buf_add_str(out, (methods & API_GET) != 0 ? ",GET" : "");
-    buf_add_str(out, (methods & API_POST) != 0 ? ",POST" : "");
-    buf_add_str(out, (methods & API_PUT) != 0 ? ",PUT" : "");
-    buf_add_str(out, (methods & API_DELETE) != 0 ? ",DELETE" : "");
+    size_t start = out->len;
+    static const struct {
+        enum api_method method;
+        const char *name;
+    } rows[] = {{API_OPTIONS, "OPTIONS"},
+                {API_GET, "GET"},
+                {API_POST, "POST"},
+                {API_PUT, "PUT"},
+                {API_DELETE, "DELETE"}};
+    methods |= options ? (unsigned)API_OPTIONS : 0;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        if ((methods & rows[i].method) != 0) {
+            buf_add_str(out, out->len > start ? "," : "");
+            buf_add_str(out, rows[i].name);
+        }
+    }
 }

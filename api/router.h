@@ -22,7 +22,8 @@ enum api_method api_method_of(struct slice text);
 unsigned route_methods(const struct api_route *route);
 /* The handler for a method; NULL when there is none or it is a read (find and render). */
 api_call_fn route_call(const struct api_route *route, enum api_method method);
-/* Append the value of the Allow header: "OPTIONS,GET,PUT". */
-void route_allow(const struct api_route *route, struct buf *out);
+/* Append the value of the Allow header for these methods, with @options also OPTIONS:
+ * "OPTIONS,GET,PUT". */
+void route_allow(unsigned methods, bool options, struct buf *out);
 
 #endif

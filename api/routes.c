@@ -130,6 +130,17 @@ const struct api_route api_routes[] = {
      .put = event_fire},
     {.pattern = "/v1/event/list", .flags = API_UNORDERED, READ(event_list_find, event_list_render)},
 
+    {.pattern = "/v1/query",
+     .flags = CATALOG,
+     READ(prepared_list_find, prepared_list_render),
+     .post = prepared_create},
+    {.pattern = "/v1/query/",
+     .flags = CATALOG | API_TAIL,
+     READ(prepared_find, prepared_get_render),
+     .put = prepared_put,
+     .del = prepared_delete,
+     .methods = prepared_methods},
+
     {.pattern = "/v1/kv/", .flags = KV, READ(kv_find, kv_render), .put = kv_put, .del = kv_delete},
 
     {.pattern = "/v1/txn", .flags = API_DC, .put = txn_put},

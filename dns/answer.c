@@ -322,7 +322,12 @@ static void opt_put(struct answer *a)
     if (q->ecs_len != 0) {
         dns_out_u16(&a->out, DNS_OPTION_ECS);
         dns_out_u16(&a->out, q->ecs_len);
-        dns_out_bytes(&a->out, q->ecs, q->ecs_len);
+        uint8_t ecs[DNS_ECS_MAX];
+        memcpy(ecs, q->ecs, q->ecs_len);
+        if (a->plan != NULL && a->plan->for_subnet) {
+            ecs[3] = ecs[2]; /* scope: the source's prefix */
+        }
+        dns_out_bytes(&a->out, ecs, q->ecs_len);
     }
     a->n_additional++;
 }

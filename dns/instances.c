@@ -46,6 +46,21 @@ static bool node_read(struct lookup *l, struct slice name)
     return l->node_known;
 }
 
+/* A prepared query may take what DNS would call critical: it then weighs as if it were well. */
+static int prepared_weight(const struct lookup *l,
+                           const struct reg_prepared *q,
+                           const struct reg_service *s,
+                           const struct dns_health *h)
+{
+    struct reg_node node;
+    if (!reg_prepared_takes(l->rd, q, s, &node)) {
+        return -1;
+    }
+    struct dns_health well = {.critical = false};
+    int weight = dns_health_weight(h, s, false);
+    return weight >= 0 ? weight : dns_health_weight(&well, s, false);
+}
+
 bool instances_next(struct instances *is, struct instance *out)
 {
     struct lookup *l = is->l;
@@ -55,7 +70,8 @@ bool instances_next(struct instances *is, struct instance *out)
         }
         struct dns_health h = l->node_health;
         dns_health_add(&h, l->rd, out->s.node, out->s.id);
-        out->weight = dns_health_weight(&h, &out->s, l->z->o.only_passing);
+        out->weight = is->prepared != NULL ? prepared_weight(l, is->prepared, &out->s, &h)
+                                           : dns_health_weight(&h, &out->s, l->z->o.only_passing);
         if (out->weight >= 0) {
             out->n = l->node;
             return true;

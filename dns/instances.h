@@ -16,6 +16,7 @@ struct instances {
     struct lookup *l;
     struct reg_iter it;
     struct slice tag;
+    const struct reg_prepared *prepared; /* not NULL: it decides instead, not health and tag */
 };
 void instances_begin(struct lookup *l, struct instances *is, struct slice name, struct slice tag);
 bool instances_next(struct instances *is, struct instance *out);

@@ -3,6 +3,7 @@
 
 #include <assert.h>
 
+#include "base/duration.h"
 #include "dns/instances.h"
 
 enum {
@@ -95,6 +96,15 @@ static bool srv_unit(struct lookup *l, const struct instance *in)
     return true;
 }
 
+/* The instances that the question is about. */
+static void asked_begin(struct lookup *l, struct instances *is)
+{
+    const struct reg_prepared *q = l->prepared;
+    instances_begin(l, is, q != NULL ? q->service : l->ask->name,
+                    q != NULL ? slice_of(NULL, 0) : l->ask->tag);
+    is->prepared = q;
+}
+
 /* Aliases count only where there is no address: a name with a CNAME has nothing else (RFC 1034
  * 3.6.2), hence also one of them at a time. */
 static void plan_aliases(struct lookup *l)
@@ -102,7 +112,7 @@ static void plan_aliases(struct lookup *l)
     struct instances is;
     struct instance in;
     l->b->head.units_limit = 1;
-    instances_begin(l, &is, l->ask->name, l->ask->tag);
+    asked_begin(l, &is);
     while (dns_plan_units(l->b) < ALIASES_MAX && instances_next(&is, &in)) {
         struct dns_place p = dns_place_service(&in.s, &in.n, l->ask->type, l->ask->full);
         if (p.kind == DNS_PLACE_HOST) {
@@ -115,7 +125,9 @@ static void plan_aliases(struct lookup *l)
 static void plan_service(struct lookup *l)
 {
     const struct dns_ask *ask = l->ask;
-    l->ttl = dns_zone_service_ttl(l->z, ask->name);
+    if (l->prepared == NULL) {
+        l->ttl = dns_zone_service_ttl(l->z, ask->name);
+    }
     dns_plan_begin(l->b, DNS_RCODE_NOERROR);
     l->b->head.shuffle = true;
     unsigned n_healthy = 0;
@@ -123,7 +135,7 @@ static void plan_service(struct lookup *l)
     bool room = true;
     struct instances is;
     struct instance in;
-    instances_begin(l, &is, ask->name, ask->tag);
+    asked_begin(l, &is);
     while (room && instances_next(&is, &in)) {
         n_healthy++;
         if (ask->type == DNS_TYPE_SRV) {
@@ -152,6 +164,35 @@ static void plan_service(struct lookup *l)
     if (dns_plan_units(l->b) == 0) {
         lookup_negative(l, DNS_RCODE_NOERROR);
     }
+}
+
+/* ---- prepared queries ---- */
+
+static uint32_t prepared_ttl(const struct lookup *l, const struct reg_prepared *q)
+{
+    int64_t ns = 0;
+    if (q->ttl.len == 0 || duration_parse(q->ttl, &ns) != 0 || ns < 0) {
+        return dns_zone_service_ttl(l->z, q->service);
+    }
+    int64_t seconds = ns / 1000000000;
+    return seconds > INT32_MAX ? INT32_MAX : (uint32_t)seconds; /* RFC 2181 8 */
+}
+
+static void plan_query(struct lookup *l)
+{
+    struct reg_prepared_run run;
+    lookup_dep_add(l, REG_W_QUERIES, slice_of(NULL, 0));
+    if (reg_prepared_begin(&run, l->rd, l->ask->name, NULL) == 0) {
+        l->prepared = &run.q;
+        l->ttl = prepared_ttl(l, &run.q);
+        plan_service(l);
+        l->prepared = NULL;
+        /* As in Consul, where a query's order may depend on who asks. */
+        l->b->head.for_subnet = l->b->head.rcode == DNS_RCODE_NOERROR;
+    } else {
+        lookup_negative(l, DNS_RCODE_NXDOMAIN);
+    }
+    reg_prepared_end(&run);
 }
 
 /* ---- nodes and addresses ---- */
@@ -304,6 +345,9 @@ static void plan_make(struct lookup *l)
             break;
         case DNS_ASK_SERVICE:
             plan_service(l);
+            break;
+        case DNS_ASK_QUERY:
+            plan_query(l);
             break;
         case DNS_ASK_NODE:
             plan_node(l);

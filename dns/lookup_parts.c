@@ -17,7 +17,9 @@ void lookup_dep_add(struct lookup *l, enum reg_watch_kind kind, struct slice nam
     }
     d->dep[d->n].kind = kind;
     d->dep[d->n].len = (uint8_t)name.len;
-    memcpy(d->dep[d->n].name, name.p, name.len);
+    if (name.len > 0) {
+        memcpy(d->dep[d->n].name, name.p, name.len);
+    }
     d->n++;
 }
 

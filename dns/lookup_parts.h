@@ -7,6 +7,7 @@
 
 #include "dns/lookup.h"
 #include "dns/place.h"
+#include "registry/prepared_run.h"
 
 struct lookup {
     const struct dns_zone *z;
@@ -14,8 +15,9 @@ struct lookup {
     struct dns_plan_builder *b;
     const struct dns_ask *ask;
     struct dns_deps *deps;
-    uint32_t ttl;    /* of the records to come */
-    unsigned chased; /* records that aliases led to */
+    uint32_t ttl;                        /* of the records to come */
+    const struct reg_prepared *prepared; /* the query that is run; NULL: the ask is for a service */
+    unsigned chased;                     /* records that aliases led to */
     /* The node read last, its name as asked for; valid inside the bracket. */
     bool node_known;
     struct slice node_name;

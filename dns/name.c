@@ -278,6 +278,17 @@ static enum dns_ask_kind ask_service(struct dns_ask *ask, const struct labels *l
     return ask->name.len == 0 ? DNS_ASK_NONE : DNS_ASK_SERVICE;
 }
 
+/* The labels before "query": a name that may hold dots, or RFC 2782's _name._tcp. */
+static enum dns_ask_kind ask_query(struct dns_ask *ask, const struct labels *l, unsigned n)
+{
+    if (n == 2 && label(l, 0).p[0] == '_' && slice_is(label(l, 1), "_tcp")) {
+        ask->name = slice_of(label(l, 0).p + 1, label(l, 0).len - 1);
+    } else {
+        ask->name = labels_join(l, 0, n);
+    }
+    return ask->name.len == 0 ? DNS_ASK_NONE : DNS_ASK_QUERY;
+}
+
 /* Find the word that says the form, from the right, so that services may be called "node". */
 static enum dns_ask_kind ask_below(struct dns_ask *ask,
                                    const struct dns_zone *z,
@@ -296,8 +307,10 @@ static enum dns_ask_kind ask_below(struct dns_ask *ask,
             /* The datacenter is not looked at: the name is the address, wherever that is. */
             return i == 1 && l->n - i <= 3 ? ask_addr(ask, label(l, 0)) : DNS_ASK_NONE;
         }
-        if (slice_is(word, "query") || slice_is(word, "connect") || slice_is(word, "virtual") ||
-            slice_is(word, "ingress")) {
+        if (slice_is(word, "query")) {
+            return dc_ours(z, l, i + 1) ? ask_query(ask, l, i) : DNS_ASK_NONE;
+        }
+        if (slice_is(word, "connect") || slice_is(word, "virtual") || slice_is(word, "ingress")) {
             return DNS_ASK_NONE;
         }
         if (ask->type == DNS_TYPE_SRV && word.p[0] == '_') {

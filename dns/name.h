@@ -52,7 +52,8 @@ enum dns_ask_kind {
     DNS_ASK_ADDR,    /* @addr, from the name itself */
     DNS_ASK_REVERSE, /* @addr; addr_len 0: below arpa, but no full address */
     DNS_ASK_SOA,
-    DNS_ASK_NS
+    DNS_ASK_NS,
+    DNS_ASK_QUERY /* @name: a prepared query's name or id */
 };
 
 struct dns_ask {

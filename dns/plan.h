@@ -73,6 +73,7 @@ struct dns_run {
 struct dns_plan {
     uint8_t rcode;
     bool shuffle;            /* the units' order is free */
+    bool for_subnet;         /* the answer is for the asker's subnet only (ECS scope) */
     bool units_in_authority; /* the units' answers belong there (name servers of a SOA) */
     uint32_t units_limit;    /* at most so many units in one answer; 0 = no limit */
     uint32_t n_units;

@@ -100,7 +100,7 @@ static bool ecs_parse(struct dns_query *q, const uint8_t *p, size_t n)
         return false;
     }
     memcpy(q->ecs, p, n);
-    q->ecs[3] = 0; /* the scope is ours to say: our answers are the same for every subnet */
+    q->ecs[3] = 0; /* the scope is ours to say: 0 unless the plan says otherwise */
     q->ecs_len = (uint8_t)n;
     return true;
 }

@@ -28,6 +28,7 @@ enum reg_command_type {
     REG_CMD_EVENT,              /* a user event: registry/event.h */
     REG_CMD_COORD,              /* a node's coordinate: registry/coord.h */
     REG_CMD_TXN,                /* several operations on keys: all or none */
+    REG_CMD_PREPARED,           /* a prepared query: registry/prepared.h */
     REG_CMD_AUTOPILOT = 32,     /* registry/autopilot.h */
     REG_CMD_RESTORE_BEGIN = 48, /* a restore: what is to come ... */
     REG_CMD_RESTORE_ROWS,       /* ... some rows ... */

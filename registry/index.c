@@ -12,7 +12,7 @@ static bool is_wide(enum reg_watch_kind kind)
 {
     return kind == REG_W_NODES || kind == REG_W_SERVICES || kind == REG_W_CHECKS ||
            kind == REG_W_KVS || kind == REG_W_SESSIONS || kind == REG_W_EVENTS ||
-           kind == REG_W_COORDS;
+           kind == REG_W_COORDS || kind == REG_W_QUERIES;
 }
 
 static enum table table_of(enum reg_watch_kind kind)

@@ -7,6 +7,7 @@
 
 #include "registry/coord.h"
 #include "registry/event.h"
+#include "registry/prepared.h"
 #include "registry/reader.h"
 #include "registry/snapshot_parts.h"
 
@@ -218,6 +219,11 @@ static bool row_good(enum table t, struct slice key, struct slice value)
             return reg_event_decode(value, &record.event) == 0;
         case T_COORDS:
             return reg_coord_decode(value, &record.coord) == 0;
+        case T_QUERIES: {
+            struct reg_prepared prepared;
+            return reg_prepared_decode(value, &prepared) == 0;
+        }
+        case T_QUERY_NAMES:
         case T_HELD:
             return value.len > 0;
         case T_DELAYS:

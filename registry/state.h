@@ -10,10 +10,11 @@
 #include "registry/coord.h"
 #include "registry/event.h"
 #include "registry/keys.h"
+#include "registry/prepared.h"
 #include "registry/store.h"
 #include "registry/tables.h"
 
-enum { WATCH_KINDS = REG_W_COORDS + 1 };
+enum { WATCH_KINDS = REG_W_QUERIES + 1 };
 
 /* The row "state" of T_META, little endian, in this order behind a u32 schema. */
 struct state {
@@ -78,6 +79,8 @@ void apply_restore(struct reg *r,
                    const struct reg_restore *c,
                    struct reg_result *out);
 void apply_txn(struct reg *r, const struct reg_txn *c, struct reg_result *out);
+/* prepared.c */
+void apply_prepared(struct reg *r, const struct reg_prepared_op *c, struct reg_result *out);
 /* Forget tombstones older than 15 minutes by the batch's clock; bounded work. */
 void apply_reap(struct reg *r);
 

@@ -181,6 +181,7 @@ static int apply_command(struct reg *r, uint8_t type, struct slice body, struct 
         struct reg_event event;
         struct reg_coord coord;
         struct reg_restore restore;
+        struct reg_prepared_op prepared;
     } c;
     int rc;
     switch ((enum reg_command_type)type) {
@@ -248,6 +249,12 @@ static int apply_command(struct reg *r, uint8_t type, struct slice body, struct 
             }
             return rc;
         }
+        case REG_CMD_PREPARED:
+            rc = reg_prepared_op_decode(body, &c.prepared);
+            if (rc == 0) {
+                apply_prepared(r, &c.prepared, out);
+            }
+            return rc;
     }
     return E_CORRUPT;
 }

@@ -37,6 +37,8 @@ enum table {
     T_DELAY_ORDER,      /* BE u64 wall_ns, index, BE u32 sequence -> KV key in T_DELAYS */
     T_EVENTS,           /* BE u64 index -> event record */
     T_COORDS,           /* node, segment -> coordinate record */
+    T_QUERIES,          /* uuid, lower case -> prepared query record */
+    T_QUERY_NAMES,      /* "n", name -> uuid */
     T_STAGE,            /* what a restore under way has brought so far (apply_restore.c) */
     TABLE_COUNT
 };

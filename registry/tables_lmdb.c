@@ -25,28 +25,10 @@ struct tx {
 };
 
 static const char *const table_names[TABLE_COUNT] = {
-    "meta",
-    "index",
-    "service_index",
-    "nodes",
-    "node_ids",
-    "services",
-    "by_name",
-    "checks",
-    "by_instance",
-    "by_service",
-    "by_state",
-    "kv",
-    "tombs",
-    "tomb_order",
-    "sessions",
-    "session_by_node",
-    "session_by_check",
-    "held",
-    "delays",
-    "delay_order",
-    "events",
-    "coords",
+    "meta",    "index",       "service_index", "nodes",           "node_ids",         "services",
+    "by_name", "checks",      "by_instance",   "by_service",      "by_state",         "kv",
+    "tombs",   "tomb_order",  "sessions",      "session_by_node", "session_by_check", "held",
+    "delays",  "delay_order", "events",        "coords",          "queries",          "query_names",
     "stage",
 };
 

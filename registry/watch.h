@@ -32,7 +32,8 @@ enum reg_watch_kind {
     REG_W_PREFIX,         /* + prefix: any KV key that starts with it. Subscribe only */
     REG_W_SESSIONS,       /* any session */
     REG_W_EVENTS,         /* user events */
-    REG_W_COORDS          /* network coordinates */
+    REG_W_COORDS,         /* network coordinates */
+    REG_W_QUERIES         /* prepared queries */
 };
 
 /* The hash of @kind and @name (lower-cased but for KEY and PREFIX; empty for the tables). */

@@ -1,6 +1,6 @@
-/* Everything PCRE2 allocates comes from the request's arena and goes with it. The limits: 10,000
+/* Everything PCRE2 allocates comes from the owner's memory and goes with it. The limits: 10,000
  * steps a search (well below a millisecond), 64 KiB of backtracking memory, patterns of 4 KiB. */
-#include "api/regex.h"
+#include "base/regex.h"
 
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include <pcre2.h>
@@ -16,7 +16,7 @@ struct regex {
 
 static void *arena_alloc(size_t n, void *arg)
 {
-    const struct decode_memory *m = arg;
+    const struct regex_memory *m = arg;
     return m->alloc(m->arg, n);
 }
 
@@ -70,9 +70,9 @@ static pcre2_code *compile(pcre2_general_context *general, struct slice pattern,
     return re;
 }
 
-struct regex *regex_compile(const struct decode_memory *m, struct slice pattern, struct errmsg *e)
+struct regex *regex_new(const struct regex_memory *m, struct slice pattern, struct errmsg *e)
 {
-    struct decode_memory *arena = m->alloc(m->arg, sizeof *arena);
+    struct regex_memory *arena = m->alloc(m->arg, sizeof *arena);
     struct regex *re = m->alloc(m->arg, sizeof *re);
     if (arena == NULL || re == NULL) {
         (void)err_set(e, E_NOMEM, out_of_memory);
@@ -84,7 +84,7 @@ struct regex *regex_compile(const struct decode_memory *m, struct slice pattern,
     if (re->code == NULL) {
         return NULL;
     }
-    re->data = pcre2_match_data_create(1, general);
+    re->data = pcre2_match_data_create(REGEX_GROUPS_MAX, general);
     re->context = pcre2_match_context_create(general);
     if (re->data == NULL || re->context == NULL) {
         (void)err_set(e, E_NOMEM, out_of_memory);
@@ -95,9 +95,31 @@ struct regex *regex_compile(const struct decode_memory *m, struct slice pattern,
     return re;
 }
 
-bool regex_search(const struct regex *re, struct slice text)
+static int match(const struct regex *re, struct slice text)
 {
     PCRE2_SPTR p = text.len > 0 ? (PCRE2_SPTR)text.p : (PCRE2_SPTR) "";
-    /* 0 is a match with more groups than there is room for: they are not wanted. */
-    return pcre2_match(re->code, p, text.len, 0, 0, re->data, re->context) >= 0;
+    return pcre2_match(re->code, p, text.len, 0, 0, re->data, re->context);
+}
+
+bool regex_search(const struct regex *re, struct slice text)
+{
+    return match(re, text) >= 0; /* 0 is a match with more groups than there is room for */
+}
+
+unsigned regex_groups(const struct regex *re,
+                      struct slice text,
+                      struct slice groups[REGEX_GROUPS_MAX])
+{
+    int n = match(re, text);
+    if (n < 0) {
+        return 0;
+    }
+    n = n == 0 ? REGEX_GROUPS_MAX : n;
+    const PCRE2_SIZE *at = pcre2_get_ovector_pointer(re->data);
+    for (int i = 0; i < n; i++) {
+        bool took_part = at[2 * i] != PCRE2_UNSET && at[2 * i + 1] >= at[2 * i];
+        groups[i] =
+            took_part ? slice_of(text.p + at[2 * i], at[2 * i + 1] - at[2 * i]) : slice_of(NULL, 0);
+    }
+    return (unsigned)n;
 }
