@@ -152,7 +152,7 @@ static bool finds_service(struct api_req *r, const struct reg_event *e)
     struct reg_service s;
     reg_node_services(r->reader, &it, handler_node(r));
     while (!found && reg_node_services_next(&it, &s)) {
-        found = s.origin == REG_ORIGIN_AGENT && regex_search(name, s.name) &&
+        found = reg_origin_is_agent(s.origin) && regex_search(name, s.name) &&
                 (tag == NULL || finds_tag(tag, s.tags));
     }
     reg_iter_end(&it);
